@@ -1,0 +1,320 @@
+/** Requests and responses matched by peer and token: RFC 7252 section 5. @module */
+
+import type { Flow } from "../flow.ts";
+import type { Message } from "../wire/message.ts";
+import { encode, MessageType } from "../wire/message.ts";
+import { checkResponseOptions } from "../wire/option.ts";
+import { CoAPError } from "../errors.ts";
+import type { Peer } from "./peers.ts";
+import {
+  type Reliability,
+  Sent,
+  type SentFailure,
+  type SentOwner,
+  type Shared,
+} from "./reliability.ts";
+import type { Seen } from "./seen.ts";
+import type { Timed } from "./timers.ts";
+import type { AnswerOutcome, ExchangeId, FailureReason, Outline } from "./types.ts";
+
+/** Who made a request and wants its responses. */
+export interface ClientOwner {
+  /** A response with the request's token. The exchange is over unless it is kept. */
+  onResponse(now: number, exchange: ClientExchange, flow: Flow, message: Message): void;
+  /** There will be no response. */
+  onFailed(now: number, exchange: ClientExchange, reason: FailureReason, detail?: string): void;
+}
+
+/** The key of a token: exact, a number where six bytes hold it. */
+export function tokenKey(token: Uint8Array): number | string {
+  const { length } = token;
+  if (length <= 6) {
+    let key = length;
+    for (let i = 0; i < length; i++) key = key * 256 + token[i]!;
+    return key;
+  }
+  let key = "";
+  for (let i = 0; i < length; i++) key += String.fromCharCode(token[i]!);
+  return key;
+}
+
+/** A request of ours that waits for a response. */
+export class ClientExchange implements SentOwner, Timed {
+  at = 0;
+  slot = -1;
+  readonly peer: Peer;
+  readonly flow: Flow;
+  readonly token: Uint8Array;
+  readonly key: number | string;
+  readonly owner: ClientOwner;
+  /** From the first transmission to giving up, ms. */
+  readonly timeout: number;
+  /** Whether it outlives a response: an observation. */
+  kept = false;
+  sent: Sent | undefined = undefined;
+  ended = false;
+  readonly #exchanges: Exchanges;
+
+  constructor(
+    exchanges: Exchanges,
+    peer: Peer,
+    flow: Flow,
+    token: Uint8Array,
+    owner: ClientOwner,
+    timeout: number,
+  ) {
+    this.#exchanges = exchanges;
+    this.peer = peer;
+    this.flow = flow;
+    this.token = token;
+    this.key = tokenKey(token);
+    this.owner = owner;
+    this.timeout = timeout;
+  }
+
+  onSent(now: number): void {
+    this.#exchanges.sent(now, this);
+  }
+
+  onAcknowledged(now: number, _sent: Sent, message: Message): boolean {
+    return message.code === 0 || this.#exchanges.deliver(now, this, this.flow, message);
+  }
+
+  onFailed(now: number, _sent: Sent, reason: SentFailure): void {
+    this.#exchanges.fail(now, this, reason);
+  }
+
+  expire(now: number): void {
+    this.#exchanges.fail(now, this, "timeout");
+  }
+}
+
+/** A request of a peer. */
+export class ServerExchange implements SentOwner {
+  readonly id: ExchangeId;
+  readonly peer: Peer;
+  readonly flow: Flow;
+  readonly request: Message;
+  readonly seen: Seen;
+  report = false;
+  sent: Sent | undefined = undefined;
+  readonly #exchanges: Exchanges;
+
+  constructor(
+    exchanges: Exchanges,
+    id: ExchangeId,
+    peer: Peer,
+    flow: Flow,
+    request: Message,
+    seen: Seen,
+  ) {
+    this.#exchanges = exchanges;
+    this.id = id;
+    this.peer = peer;
+    this.flow = flow;
+    this.request = request;
+    this.seen = seen;
+  }
+
+  onSent(): void {
+    if (!this.sent!.confirmable) this.#exchanges.answered(this, "sent");
+  }
+
+  /** Code and payload of the acknowledgement are ignored (RFC 7252 section 5.2.2). */
+  onAcknowledged(): boolean {
+    this.#exchanges.answered(this, "acknowledged");
+    return true;
+  }
+
+  onFailed(_now: number, _sent: Sent, reason: SentFailure): void {
+    this.#exchanges.answered(this, reason === "reset" ? "reset" : "timeout");
+  }
+}
+
+/** How a request of ours is started. */
+export interface StartOptions {
+  confirmable: boolean;
+  timeout: number;
+  impatient: boolean;
+  /** The token to use again, where an observation goes on. */
+  token?: Uint8Array;
+}
+
+/** Who hears of responses that were sent. */
+export type AnswerListener = (exchange: ServerExchange, outcome: AnswerOutcome) => void;
+
+/** The token layer. */
+export class Exchanges {
+  /** Requests of ours without an outcome. */
+  size = 0;
+  readonly #shared: Shared;
+  readonly #layer: Reliability;
+  readonly #tokenLength: number;
+  readonly #onAnswered: AnswerListener;
+
+  constructor(
+    shared: Shared,
+    layer: Reliability,
+    tokenLength: number,
+    onAnswered: AnswerListener,
+  ) {
+    this.#shared = shared;
+    this.#layer = layer;
+    this.#tokenLength = tokenLength;
+    this.#onAnswered = onAnswered;
+  }
+
+  // -------------------------------------------------------------- requests of ours
+
+  /**
+   * Sends a request.
+   *
+   * @throws {CoAPError} `limit` where too many are under way, `invalid-option` where the message can not be encoded
+   */
+  start(
+    now: number,
+    flow: Flow,
+    outline: Outline,
+    owner: ClientOwner,
+    options: StartOptions,
+  ): ClientExchange {
+    if (this.size >= this.#shared.limits.exchanges) {
+      throw new CoAPError("limit", `More than "${this.size}" requests are under way`);
+    }
+    const peer = this.#layer.peer(now, flow);
+    if (peer === undefined) {
+      throw new CoAPError("limit", `More than "${this.#layer.peers.size}" peers are known`);
+    }
+    const token = options.token ?? this.#drawToken(peer);
+    const bytes = encode({
+      type: options.confirmable ? MessageType.Confirmable : MessageType.NonConfirmable,
+      code: outline.code,
+      token,
+      options: outline.options,
+      payload: outline.payload,
+    }, this.#shared);
+    const exchange = new ClientExchange(this, peer, flow, token, owner, options.timeout);
+    (peer.tokens ??= new Map()).set(exchange.key, exchange);
+    peer.holds++;
+    this.size++;
+    exchange.sent = new Sent(
+      this.#layer,
+      peer,
+      flow,
+      options.confirmable,
+      bytes,
+      exchange,
+      options.impatient,
+    );
+    this.#layer.send(now, exchange.sent);
+    return exchange;
+  }
+
+  #drawToken(peer: Peer): Uint8Array {
+    for (;;) {
+      const token = this.#shared.entropy.bytes(this.#tokenLength);
+      if (!peer.tokens?.has(tokenKey(token))) return token;
+    }
+  }
+
+  /** The request left for the first time: its time runs. */
+  sent(now: number, exchange: ClientExchange): void {
+    this.#shared.timers.set(exchange, now + exchange.timeout);
+  }
+
+  /** A response came, separately. Answers whether somebody waits for it. */
+  onResponse(now: number, peer: Peer | undefined, flow: Flow, message: Message): boolean {
+    const exchange = peer?.tokens?.get(tokenKey(message.token));
+    return exchange !== undefined && this.deliver(now, exchange, flow, message);
+  }
+
+  /** Hands a response to the owner of its request. Answers false where it has to be rejected. */
+  deliver(now: number, exchange: ClientExchange, flow: Flow, message: Message): boolean {
+    if (!sameBytes(exchange.token, message.token)) return false;
+    const critical = checkResponseOptions(message.options);
+    if (critical !== undefined) {
+      // Its sender is told (RFC 7252 section 5.4.1) and will not send another: waiting on is no use.
+      this.fail(
+        now,
+        exchange,
+        "rejected-response",
+        `Response carries option "${critical.number}", critical and not understood`,
+      );
+      return message.type === MessageType.Acknowledgement;
+    }
+    if (exchange.kept) {
+      this.#layer.release(now, exchange.sent!);
+      this.#shared.timers.clear(exchange);
+    } else this.end(now, exchange);
+    exchange.owner.onResponse(now, exchange, flow, message);
+    return true;
+  }
+
+  /** Ends a request without a response and tells its owner. */
+  fail(now: number, exchange: ClientExchange, reason: FailureReason, detail?: string): void {
+    if (exchange.ended) return;
+    this.end(now, exchange);
+    exchange.owner.onFailed(now, exchange, reason, detail);
+  }
+
+  /** Ends a request: nothing is sent or matched for it any more. */
+  end(now: number, exchange: ClientExchange): void {
+    if (exchange.ended) return;
+    exchange.ended = true;
+    const { peer } = exchange;
+    peer.tokens!.delete(exchange.key);
+    if (peer.tokens!.size === 0) peer.tokens = undefined;
+    peer.holds--;
+    this.size--;
+    this.#shared.timers.clear(exchange);
+    this.#layer.release(now, exchange.sent!);
+  }
+
+  // -------------------------------------------------------------- requests of peers
+
+  /** Answers a request: in its acknowledgement where that has not gone out, else separately. */
+  respond(now: number, exchange: ServerExchange, outline: Outline, confirmable: boolean): void {
+    const { seen, peer, flow, request } = exchange;
+    if (this.#layer.piggybacks(seen)) {
+      const reply = encode({
+        type: MessageType.Acknowledgement,
+        code: outline.code,
+        id: seen.id,
+        token: request.token,
+        options: outline.options,
+        payload: outline.payload,
+      }, this.#shared);
+      this.#layer.answer(flow, seen, reply, false);
+      return this.answered(exchange, "sent");
+    }
+    const bytes = encode({
+      type: confirmable ? MessageType.Confirmable : MessageType.NonConfirmable,
+      code: outline.code,
+      token: request.token,
+      options: outline.options,
+      payload: outline.payload,
+    }, this.#shared);
+    this.#layer.answer(flow, seen, undefined, false);
+    if (!confirmable && this.#layer.sendOnce(now, peer, flow, bytes)) {
+      return this.answered(exchange, "sent");
+    }
+    exchange.sent = new Sent(this.#layer, peer, flow, confirmable, bytes, exchange);
+    this.#layer.send(now, exchange.sent);
+  }
+
+  /** Leaves a request without an answer; a Confirmable one is acknowledged. */
+  stayQuiet(exchange: ServerExchange): void {
+    this.#layer.answer(exchange.flow, exchange.seen, undefined, true);
+  }
+
+  /** A response is out of our hands. */
+  answered(exchange: ServerExchange, outcome: AnswerOutcome): void {
+    this.#onAnswered(exchange, outcome);
+  }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

@@ -1,0 +1,104 @@
+/** The one table of peers. @module */
+
+import type { Flow } from "../flow.ts";
+import type { ClientExchange } from "./exchange.ts";
+import type { MessageIds } from "./message_ids.ts";
+import type { Seen } from "./seen.ts";
+import type { Sent } from "./reliability.ts";
+import type { Timed } from "./timers.ts";
+
+/** What the engine knows of a peer (RFC 7252 section 4.1: an IP address and a port). */
+export class Peer {
+  readonly key: string;
+  /** The way back to it. */
+  readonly flow: Flow;
+  /** When a message was last exchanged, ms. */
+  activeAt: number;
+  /** When a message last came, ms. */
+  heardAt: number = -Infinity;
+  /** Neighbours in the order of activity. */
+  older: Peer | undefined = undefined;
+  newer: Peer | undefined = undefined;
+  /** Exchanges, transfers and registrations that keep the peer in the table. */
+  holds = 0;
+
+  /** Messages received, by message ID. */
+  seen: Map<number, Seen> | undefined = undefined;
+  /** The oldest and the newest of them that may be forgotten. */
+  oldestSeen: Seen | undefined = undefined;
+  newestSeen: Seen | undefined = undefined;
+
+  /** Messages sent that an ACK or a Reset may answer, by message ID. */
+  sent: Map<number, Sent> | undefined = undefined;
+  /** Interactions that count towards NSTART. */
+  outstanding = 0;
+  /** Messages that wait for their turn, first to last. */
+  firstWaiting: Sent | undefined = undefined;
+  lastWaiting: Sent | undefined = undefined;
+  /** Set while they wait for a message ID. */
+  idWait: Timed | undefined = undefined;
+  /** Message IDs of ours towards this peer. */
+  ids: MessageIds | undefined = undefined;
+
+  /** Requests of ours, by token. */
+  tokens: Map<number | string, ClientExchange> | undefined = undefined;
+
+  constructor(flow: Flow, now: number) {
+    this.key = flow.key;
+    this.flow = flow.multicast ? { ...flow, multicast: false } : flow;
+    this.activeAt = now;
+  }
+}
+
+/** Peers by key, in the order of their last activity. */
+export class Peers {
+  readonly #byKey = new Map<string, Peer>();
+  #oldest: Peer | undefined = undefined;
+  #newest: Peer | undefined = undefined;
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** The peer that was active least recently. */
+  get oldest(): Peer | undefined {
+    return this.#oldest;
+  }
+
+  get(key: string): Peer | undefined {
+    return this.#byKey.get(key);
+  }
+
+  add(peer: Peer): void {
+    this.#byKey.set(peer.key, peer);
+    this.#append(peer);
+  }
+
+  /** Notes that a message was exchanged. */
+  touch(peer: Peer, now: number): void {
+    peer.activeAt = now;
+    if (peer === this.#newest) return;
+    this.#unlink(peer);
+    this.#append(peer);
+  }
+
+  remove(peer: Peer): void {
+    this.#byKey.delete(peer.key);
+    this.#unlink(peer);
+  }
+
+  #append(peer: Peer): void {
+    peer.older = this.#newest;
+    peer.newer = undefined;
+    if (this.#newest === undefined) this.#oldest = peer;
+    else this.#newest.newer = peer;
+    this.#newest = peer;
+  }
+
+  #unlink(peer: Peer): void {
+    if (peer.older === undefined) this.#oldest = peer.newer;
+    else peer.older.newer = peer.newer;
+    if (peer.newer === undefined) this.#newest = peer.older;
+    else peer.newer.older = peer.older;
+  }
+}

@@ -1,0 +1,628 @@
+/** The message layer over datagrams: RFC 7252 section 4. @module */
+
+import type { Flow } from "../flow.ts";
+import type { DerivedParameters, Limits } from "../parameters.ts";
+import { decode, type Message, MessageType } from "../wire/message.ts";
+import { isRequestCode, isResponseCode } from "../wire/code.ts";
+import type { Entropy } from "./entropy.ts";
+import { MessageIds } from "./message_ids.ts";
+import {
+  ARRIVAL,
+  Arrival,
+  effectOf,
+  INCOMING,
+  Incoming,
+  IncomingEffect,
+  IncomingInput,
+  Kind,
+  nextOf,
+  NO_STEP,
+  OUTGOING,
+  Outgoing,
+  OutgoingEffect,
+  OutgoingInput,
+  UNMATCHED,
+} from "./message_states.ts";
+import { Peer, Peers } from "./peers.ts";
+import { type Seen, SeenStore } from "./seen.ts";
+import type { Stats } from "./stats.ts";
+import type { Timed, Timers } from "./timers.ts";
+import type { Transmit } from "./types.ts";
+
+/** Why a message of ours failed. */
+export type SentFailure = "timeout" | "reset" | "message-ids";
+
+/** Who sent a message and wants to know what became of it. */
+export interface SentOwner {
+  /** The message leaves for the first time. */
+  onSent(now: number, sent: Sent): void;
+  /** It was acknowledged; `message` is the acknowledgement. Answers whether it counts: a wrong token does not. */
+  onAcknowledged(now: number, sent: Sent, message: Message): boolean;
+  /** It will not be acknowledged. */
+  onFailed(now: number, sent: Sent, reason: SentFailure): void;
+  /** It is about to be retransmitted: the bytes to send, where they change with time. */
+  onRetransmit?(now: number, sent: Sent): void;
+}
+
+/** Who is above the message layer. */
+export interface Upper {
+  /** A request that was not seen before. Answers false where requests are not served: it is rejected. */
+  onRequest(now: number, peer: Peer, flow: Flow, message: Message, seen: Seen): boolean;
+  /** A separate response. Answers whether somebody waits for it. */
+  onResponse(now: number, peer: Peer | undefined, flow: Flow, message: Message): boolean;
+  /** A datagram was not processed. */
+  onRejected(flow: Flow, message: Message): void;
+  /** Nothing is left of a peer. */
+  onPeerRemoved?(peer: Peer): void;
+}
+
+/** What the layers share. */
+export interface Shared {
+  readonly parameters: Readonly<DerivedParameters>;
+  readonly limits: Readonly<Limits>;
+  readonly entropy: Entropy;
+  readonly timers: Timers;
+  readonly stats: Stats;
+  readonly extendedTokens: boolean;
+}
+
+/** A message of ours on its way. */
+export class Sent implements Timed {
+  at = 0;
+  slot = -1;
+  /** One of `Outgoing`. */
+  state: number = Outgoing.Queued;
+  /** The message ID, -1 before it is sent. */
+  id = -1;
+  readonly peer: Peer;
+  readonly flow: Flow;
+  readonly confirmable: boolean;
+  bytes: Uint8Array;
+  readonly owner: SentOwner;
+  /** Fail instead of waiting where no message ID is free. */
+  readonly impatient: boolean;
+  /** Whether it counts towards NSTART at present. */
+  counts = false;
+  retransmissions = 0;
+  /** The present retransmission time-out, ms. */
+  timeout = 0;
+  /** When it was first sent, ms. */
+  sentAt = 0;
+  before: Sent | undefined = undefined;
+  after: Sent | undefined = undefined;
+  readonly #layer: Reliability;
+
+  constructor(
+    layer: Reliability,
+    peer: Peer,
+    flow: Flow,
+    confirmable: boolean,
+    bytes: Uint8Array,
+    owner: SentOwner,
+    impatient = false,
+  ) {
+    this.#layer = layer;
+    this.peer = peer;
+    this.flow = flow;
+    this.confirmable = confirmable;
+    this.bytes = bytes;
+    this.owner = owner;
+    this.impatient = impatient;
+  }
+
+  expire(now: number): void {
+    this.#layer.expireSent(now, this);
+  }
+}
+
+/** A peer's queue that waits for a message ID. */
+class IdWait implements Timed {
+  at = 0;
+  slot = -1;
+  readonly #layer: Reliability;
+  readonly #peer: Peer;
+
+  constructor(layer: Reliability, peer: Peer) {
+    this.#layer = layer;
+    this.#peer = peer;
+  }
+
+  expire(now: number): void {
+    this.#peer.idWait = undefined;
+    this.#layer.pump(now, this.#peer);
+  }
+}
+
+/** Tables are swept at whole seconds, so that a stream of messages does not wake the endpoint for each. */
+const SWEEP = 1000;
+
+function sweepAt(time: number): number {
+  return Math.ceil(time / SWEEP) * SWEEP;
+}
+
+function typeCount(stats: Stats, type: number, sent: boolean): void {
+  if (sent) {
+    if (type === MessageType.Confirmable) stats.sentConfirmable++;
+    else if (type === MessageType.NonConfirmable) stats.sentNonConfirmable++;
+    else if (type === MessageType.Acknowledgement) stats.sentAcknowledgement++;
+    else stats.sentReset++;
+  } else if (type === MessageType.Confirmable) stats.receivedConfirmable++;
+  else if (type === MessageType.NonConfirmable) stats.receivedNonConfirmable++;
+  else if (type === MessageType.Acknowledgement) stats.receivedAcknowledgement++;
+  else stats.receivedReset++;
+}
+
+function empty(type: number, id: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  bytes[0] = 0x40 | type << 4;
+  bytes[2] = id >> 8;
+  bytes[3] = id & 0xff;
+  return bytes;
+}
+
+/** Confirmable and Non-confirmable messages, duplicates, acknowledgements and Resets. */
+export class Reliability {
+  readonly peers: Peers = new Peers();
+  readonly seen: SeenStore;
+  readonly #shared: Shared;
+  readonly #upper: Upper;
+  readonly #flows: Flow[] = [];
+  readonly #datagrams: Uint8Array[] = [];
+  #polled = 0;
+  readonly #transmit: { flow: Flow; bytes: Uint8Array };
+  /** Confirmable requests at the application, in the order in which their empty acknowledgement falls due. */
+  #firstDue: Seen | undefined = undefined;
+  #lastDue: Seen | undefined = undefined;
+
+  constructor(shared: Shared, upper: Upper) {
+    this.#shared = shared;
+    this.#upper = upper;
+    this.seen = new SeenStore(shared.limits);
+    this.#transmit = {
+      flow: undefined as unknown as Flow,
+      bytes: undefined as unknown as Uint8Array,
+    };
+  }
+
+  // -------------------------------------------------------------- datagrams out
+
+  /** The next datagram to send; the object is used again by the next call. */
+  pollTransmit(): Transmit | undefined {
+    if (this.#polled === this.#datagrams.length) {
+      if (this.#polled > 0) {
+        this.#flows.length = this.#datagrams.length = 0;
+        this.#polled = 0;
+      }
+      return undefined;
+    }
+    const transmit = this.#transmit;
+    transmit.flow = this.#flows[this.#polled]!;
+    transmit.bytes = this.#datagrams[this.#polled++]!;
+    return transmit;
+  }
+
+  #emit(flow: Flow, bytes: Uint8Array): void {
+    typeCount(this.#shared.stats, bytes[0]! >> 4 & 3, true);
+    this.#shared.stats.sentBytes += bytes.length;
+    this.#flows.push(flow);
+    this.#datagrams.push(bytes);
+  }
+
+  #reset(flow: Flow, message: Message): void {
+    if (!flow.multicast) this.#emit(flow, empty(MessageType.Reset, message.id));
+  }
+
+  // -------------------------------------------------------------- datagrams in
+
+  /** Takes a datagram in. */
+  receive(now: number, flow: Flow, bytes: Uint8Array): void {
+    const { stats } = this.#shared;
+    stats.receivedBytes += bytes.length;
+    const message = decode(bytes, this.#shared);
+    const { type, code, error } = message;
+    if (error !== undefined && (error.reason === "too-short" || error.reason === "version")) {
+      stats.rejectedMalformed++;
+      return this.#upper.onRejected(flow, message);
+    }
+    typeCount(stats, type, false);
+    const kind = error !== undefined
+      ? Kind.Malformed
+      : code === 0
+      ? Kind.Empty
+      : isRequestCode(code)
+      ? Kind.Request
+      : isResponseCode(code)
+      ? Kind.Response
+      : Kind.Reserved;
+    if (flow.port === 0) return; // nobody can be answered there
+    switch (ARRIVAL[kind]![type]) {
+      case Arrival.Reset:
+        if (kind === Kind.Empty) stats.receivedPing++;
+        else this.#reject(flow, message, kind);
+        return this.#reset(flow, message);
+      case Arrival.Process:
+        return this.#request(now, flow, message);
+      case Arrival.Match:
+        return this.#response(now, flow, message);
+      case Arrival.Acknowledged:
+        return this.#acknowledged(now, flow, message);
+      case Arrival.Rejected:
+        return this.#rejected(now, flow, message);
+      default:
+        if (kind !== Kind.Empty) this.#reject(flow, message, kind);
+    }
+  }
+
+  #reject(flow: Flow, message: Message, kind: number): void {
+    if (kind === Kind.Malformed) {
+      this.#shared.stats.rejectedMalformed++;
+      this.#upper.onRejected(flow, message);
+    } else this.#shared.stats.rejectedUnexpected++;
+  }
+
+  #request(now: number, flow: Flow, message: Message): void {
+    const confirmable = message.type === MessageType.Confirmable;
+    // A group request is Non-confirmable (RFC 7252 section 8.1).
+    const peer = flow.multicast && confirmable ? undefined : this.peer(now, flow);
+    if (peer === undefined) {
+      this.#shared.stats.rejectedLimit++;
+      return;
+    }
+    peer.heardAt = now;
+    const seen = this.seen.get(peer, message.id, now);
+    const input = confirmable ? IncomingInput.Confirmable : IncomingInput.NonConfirmable;
+    if (seen !== undefined) return this.#duplicate(flow, seen, input);
+    const { exchangeLifetime, nonLifetime } = this.#shared.parameters;
+    const step = INCOMING.steps[Incoming.New * INCOMING.inputs + input]!;
+    const fresh = this.seen.add(
+      peer,
+      message.id,
+      nextOf(step),
+      now + (confirmable ? exchangeLifetime : nonLifetime),
+    );
+    if (confirmable) this.#appendDue(fresh);
+    if (this.#upper.onRequest(now, peer, flow, message, fresh)) return;
+    this.#shared.stats.rejectedUnexpected++;
+    if (confirmable) this.#removeDue(fresh);
+    peer.seen!.delete(message.id);
+    if (peer.seen!.size === 0) peer.seen = undefined;
+    if (confirmable) this.#reset(flow, message);
+  }
+
+  #duplicate(flow: Flow, seen: Seen, input: number): void {
+    this.#shared.stats.duplicates++;
+    const step = INCOMING.steps[seen.state * INCOMING.inputs + input]!;
+    seen.state = nextOf(step);
+    switch (effectOf(step)) {
+      case IncomingEffect.EmptyAck:
+        return this.#emit(flow, empty(MessageType.Acknowledgement, seen.id));
+      case IncomingEffect.Repeat:
+        return this.#emit(flow, seen.reply!);
+    }
+  }
+
+  #response(now: number, flow: Flow, message: Message): void {
+    const peer = this.peers.get(flow.key);
+    const confirmable = message.type === MessageType.Confirmable;
+    if (peer !== undefined) {
+      peer.heardAt = now;
+      const seen = this.seen.get(peer, message.id, now);
+      if (seen !== undefined) {
+        const input = confirmable ? IncomingInput.Confirmable : IncomingInput.NonConfirmable;
+        return this.#duplicate(flow, seen, input);
+      }
+    }
+    if (!this.#upper.onResponse(now, peer, flow, message)) {
+      this.#shared.stats.rejectedUnexpected++;
+      if (UNMATCHED[message.type] === Arrival.Reset) this.#reset(flow, message);
+      return;
+    }
+    const known = this.peer(now, flow);
+    if (confirmable && !flow.multicast) {
+      this.#emit(flow, empty(MessageType.Acknowledgement, message.id));
+    }
+    if (known === undefined) return;
+    const { exchangeLifetime, nonLifetime } = this.#shared.parameters;
+    const seen = this.seen.add(
+      known,
+      message.id,
+      confirmable ? Incoming.Acknowledged : Incoming.Closed,
+      now + (confirmable ? exchangeLifetime : nonLifetime),
+    );
+    this.seen.keep(seen);
+    this.pump(now, known);
+  }
+
+  #acknowledged(now: number, flow: Flow, message: Message): void {
+    const sent = this.#matching(now, flow, message);
+    if (sent === undefined) return;
+    const step = OUTGOING.steps[sent.state * OUTGOING.inputs + OutgoingInput.Acknowledgement]!;
+    if (effectOf(step) !== OutgoingEffect.Settle) return;
+    if (!sent.owner.onAcknowledged(now, sent, message)) {
+      this.#shared.stats.rejectedUnexpected++;
+      return;
+    }
+    this.#end(now, sent, nextOf(step));
+  }
+
+  #rejected(now: number, flow: Flow, message: Message): void {
+    const sent = this.#matching(now, flow, message);
+    if (sent === undefined) return;
+    const step = OUTGOING.steps[sent.state * OUTGOING.inputs + OutgoingInput.Reset]!;
+    this.#end(now, sent, nextOf(step));
+    sent.owner.onFailed(now, sent, "reset");
+  }
+
+  #matching(now: number, flow: Flow, message: Message): Sent | undefined {
+    const peer = this.peers.get(flow.key);
+    const sent = peer?.sent?.get(message.id);
+    if (sent === undefined) this.#shared.stats.rejectedUnexpected++;
+    else {
+      peer!.heardAt = now;
+      this.peers.touch(peer!, now);
+    }
+    return sent;
+  }
+
+  // -------------------------------------------------------------- messages sent
+
+  /** Sends a message as soon as NSTART, PROBING_RATE and the message IDs allow. */
+  send(now: number, sent: Sent): void {
+    const { peer } = sent;
+    sent.before = peer.lastWaiting;
+    if (peer.lastWaiting === undefined) peer.firstWaiting = sent;
+    else peer.lastWaiting.after = sent;
+    peer.lastWaiting = sent;
+    this.pump(now, peer);
+  }
+
+  /** Sends a Non-confirmable message that nobody asks after: a response. */
+  sendOnce(now: number, peer: Peer, flow: Flow, bytes: Uint8Array): boolean {
+    const id = this.#lease(now, peer, false);
+    if (id < 0) return false;
+    bytes[2] = id >> 8;
+    bytes[3] = id & 0xff;
+    this.peers.touch(peer, now);
+    this.#emit(flow, bytes);
+    return true;
+  }
+
+  /** Gives a message up, wherever it is: no retransmission, no match. */
+  release(now: number, sent: Sent): void {
+    const step = OUTGOING.steps[sent.state * OUTGOING.inputs + OutgoingInput.Release]!;
+    if (effectOf(step) === OutgoingEffect.Free) this.#end(now, sent, nextOf(step));
+  }
+
+  /** Sends what waits for a peer, as far as it may leave. */
+  pump(now: number, peer: Peer): void {
+    const { parameters, entropy, timers } = this.#shared;
+    while (peer.firstWaiting !== undefined && peer.outstanding < parameters.nstart) {
+      const sent = peer.firstWaiting;
+      const id = this.#lease(now, peer, sent.confirmable);
+      if (id < 0) {
+        if (sent.impatient) {
+          this.#end(now, sent, Outgoing.Ended, false);
+          sent.owner.onFailed(now, sent, "message-ids");
+          continue;
+        }
+        if (peer.idWait === undefined) {
+          peer.idWait = new IdWait(this, peer);
+          timers.set(peer.idWait, peer.ids!.availableAt);
+        }
+        return;
+      }
+      this.#unqueue(sent);
+      const input = sent.confirmable
+        ? OutgoingInput.SendConfirmable
+        : OutgoingInput.SendNonConfirmable;
+      sent.state = nextOf(OUTGOING.steps[sent.state * OUTGOING.inputs + input]!);
+      sent.id = id;
+      sent.bytes[2] = id >> 8;
+      sent.bytes[3] = id & 0xff;
+      sent.sentAt = now;
+      sent.counts = true;
+      peer.outstanding++;
+      (peer.sent ??= new Map()).set(id, sent);
+      if (sent.confirmable) {
+        const { ackTimeout, ackRandomFactor } = parameters;
+        sent.timeout = entropy.between(ackTimeout, ackTimeout * ackRandomFactor);
+        timers.set(sent, now + sent.timeout);
+      } else timers.set(sent, now + this.#patience(now, sent));
+      this.peers.touch(peer, now);
+      this.#emit(sent.flow, sent.bytes);
+      sent.owner.onSent(now, sent);
+    }
+  }
+
+  /**
+   * How long a Non-confirmable message counts towards NSTART when nothing comes back: until it keeps PROBING_RATE
+   * towards a silent peer (RFC 7252 section 4.7), and not longer than a first time-out towards one that was heard
+   * within MAX_TRANSMIT_SPAN.
+   */
+  #patience(now: number, sent: Sent): number {
+    const { parameters } = this.#shared;
+    const probing = sent.bytes.length * parameters.nstart / parameters.probingRate * 1000;
+    if (now - sent.peer.heardAt > parameters.maxTransmitSpan) return probing;
+    return Math.min(probing, parameters.ackTimeout * parameters.ackRandomFactor);
+  }
+
+  /** The time-out of a message of ours. */
+  expireSent(now: number, sent: Sent): void {
+    const { parameters, stats, timers } = this.#shared;
+    // What could not leave within MAX_TRANSMIT_SPAN (a suspended process) does not leave at all.
+    const late = now > sent.sentAt + parameters.maxTransmitSpan;
+    const last = sent.confirmable && (late || sent.retransmissions >= parameters.maxRetransmit);
+    const input = last ? OutgoingInput.LastTimeout : OutgoingInput.Timeout;
+    const step = OUTGOING.steps[sent.state * OUTGOING.inputs + input]!;
+    switch (effectOf(step)) {
+      case OutgoingEffect.Retransmit:
+        sent.retransmissions++;
+        sent.timeout *= 2;
+        stats.retransmissions++;
+        sent.owner.onRetransmit?.(now, sent);
+        timers.set(sent, now + sent.timeout);
+        this.peers.touch(sent.peer, now);
+        return this.#emit(sent.flow, sent.bytes);
+      case OutgoingEffect.GiveUp:
+        stats.gaveUp++;
+        this.#end(now, sent, nextOf(step));
+        return sent.owner.onFailed(now, sent, "timeout");
+      case OutgoingEffect.Yield:
+        sent.counts = false;
+        sent.peer.outstanding--;
+        return this.pump(now, sent.peer);
+    }
+  }
+
+  #end(now: number, sent: Sent, state: number, pump = true): void {
+    const { peer } = sent;
+    if (sent.state === Outgoing.Queued) this.#unqueue(sent);
+    else if (peer.sent?.get(sent.id) === sent) {
+      peer.sent.delete(sent.id);
+      if (peer.sent.size === 0) peer.sent = undefined;
+    }
+    sent.state = state;
+    this.#shared.timers.clear(sent);
+    if (!sent.counts) return;
+    sent.counts = false;
+    peer.outstanding--;
+    if (pump && peer.firstWaiting !== undefined) this.pump(now, peer);
+  }
+
+  #unqueue(sent: Sent): void {
+    const { peer } = sent;
+    if (sent.before === undefined) peer.firstWaiting = sent.after;
+    else sent.before.after = sent.after;
+    if (sent.after === undefined) peer.lastWaiting = sent.before;
+    else sent.after.before = sent.before;
+    sent.before = sent.after = undefined;
+    if (peer.firstWaiting === undefined && peer.idWait !== undefined) {
+      this.#shared.timers.clear(peer.idWait);
+      peer.idWait = undefined;
+    }
+  }
+
+  #lease(now: number, peer: Peer, confirmable: boolean): number {
+    const { parameters, entropy } = this.#shared;
+    peer.ids ??= new MessageIds(entropy.uint16());
+    const lifetime = confirmable ? parameters.exchangeLifetime : parameters.nonLifetime;
+    return peer.ids.lease(now, now + lifetime);
+  }
+
+  // -------------------------------------------------------------- answers
+
+  /** Whether the answer to a request goes into its acknowledgement. */
+  piggybacks(seen: Seen): boolean {
+    return seen.state === Incoming.Handling;
+  }
+
+  /**
+   * Ends the handling of a request. With `reply`, an encoded acknowledgement, where `piggybacks`; without, its
+   * answer goes separately (`silent` false) or not at all.
+   */
+  answer(flow: Flow, seen: Seen, reply: Uint8Array | undefined, silent: boolean): void {
+    const input = silent ? IncomingInput.Silence : IncomingInput.Answer;
+    const step = INCOMING.steps[seen.state * INCOMING.inputs + input]!;
+    if (step === NO_STEP) return;
+    if (seen.state === Incoming.Handling) this.#removeDue(seen);
+    seen.state = nextOf(step);
+    switch (effectOf(step)) {
+      case IncomingEffect.Piggyback:
+        this.#emit(flow, reply!);
+        return this.seen.keep(seen, reply);
+      case IncomingEffect.EmptyAck:
+        this.#emit(flow, empty(MessageType.Acknowledgement, seen.id));
+    }
+    this.seen.keep(seen);
+  }
+
+  #appendDue(seen: Seen): void {
+    seen.older = this.#lastDue;
+    if (this.#lastDue === undefined) this.#firstDue = seen;
+    else this.#lastDue.newer = seen;
+    this.#lastDue = seen;
+  }
+
+  #removeDue(seen: Seen): void {
+    if (seen.older === undefined) this.#firstDue = seen.newer;
+    else seen.older.newer = seen.newer;
+    if (seen.newer === undefined) this.#lastDue = seen.older;
+    else seen.newer.older = seen.older;
+    seen.older = seen.newer = undefined;
+  }
+
+  #dueAt(seen: Seen): number {
+    const { exchangeLifetime, emptyAckDelay } = this.#shared.parameters;
+    return seen.expires - exchangeLifetime + emptyAckDelay;
+  }
+
+  // -------------------------------------------------------------- time and peers
+
+  /** When `tick` has something to do, ms. */
+  get deadline(): number {
+    let at = this.seen.deadline;
+    const oldest = this.peers.oldest;
+    if (oldest !== undefined) {
+      at = Math.min(at, oldest.activeAt + this.#shared.parameters.exchangeLifetime);
+    }
+    if (at !== Infinity) at = sweepAt(at);
+    return this.#firstDue === undefined ? at : Math.min(at, this.#dueAt(this.#firstDue));
+  }
+
+  /** Sends the empty acknowledgements that are due and forgets what has expired. */
+  tick(now: number): void {
+    while (this.#firstDue !== undefined && this.#dueAt(this.#firstDue) <= now) {
+      const seen = this.#firstDue;
+      this.#removeDue(seen);
+      seen.state = nextOf(INCOMING.steps[seen.state * INCOMING.inputs + IncomingInput.AckDelay]!);
+      this.#emit(seen.peer.flow, empty(MessageType.Acknowledgement, seen.id));
+    }
+    this.seen.expire(now);
+    const { exchangeLifetime } = this.#shared.parameters;
+    let oldest = this.peers.oldest;
+    while (oldest !== undefined && oldest.activeAt + exchangeLifetime <= now) {
+      if (this.#idle(now, oldest)) this.#remove(oldest);
+      else this.peers.touch(oldest, now);
+      oldest = this.peers.oldest;
+    }
+  }
+
+  /** The peer of a flow, new where needed; undefined where the table is full of busy ones. */
+  peer(now: number, flow: Flow): Peer | undefined {
+    const known = this.peers.get(flow.key);
+    if (known !== undefined) {
+      this.peers.touch(known, now);
+      return known;
+    }
+    if (this.peers.size >= this.#shared.limits.peers && !this.#evict(now)) return undefined;
+    const peer = new Peer(flow, now);
+    this.peers.add(peer);
+    return peer;
+  }
+
+  #idle(now: number, peer: Peer): boolean {
+    return peer.holds === 0 && peer.seen === undefined && peer.oldestSeen === undefined &&
+      peer.sent === undefined &&
+      peer.firstWaiting === undefined && (peer.ids === undefined || peer.ids.until <= now);
+  }
+
+  #evict(now: number): boolean {
+    // A few tries bound the work: busy peers move to the other end, so that the next call finds others.
+    for (let tries = 0; tries < 16; tries++) {
+      const peer = this.peers.oldest!;
+      if (peer.holds === 0 && peer.sent === undefined && peer.firstWaiting === undefined) {
+        this.seen.forget(peer);
+        this.#remove(peer);
+        this.#shared.stats.evictedPeers++;
+        return true;
+      }
+      this.peers.touch(peer, now);
+    }
+    return false;
+  }
+
+  #remove(peer: Peer): void {
+    this.peers.remove(peer);
+    this.#upper.onPeerRemoved?.(peer);
+  }
+}

@@ -1,0 +1,54 @@
+/** Plain counters of an engine. @module */
+
+/** What an engine has counted since it was made. All grow only. */
+export interface Stats {
+  receivedBytes: number;
+  sentBytes: number;
+  receivedConfirmable: number;
+  receivedNonConfirmable: number;
+  receivedAcknowledgement: number;
+  receivedReset: number;
+  sentConfirmable: number;
+  sentNonConfirmable: number;
+  sentAcknowledgement: number;
+  sentReset: number;
+  /** CoAP pings answered. */
+  receivedPing: number;
+  retransmissions: number;
+  /** Confirmable messages never acknowledged. */
+  gaveUp: number;
+  /** Messages received again. */
+  duplicates: number;
+  /** Datagrams that are no well-formed message. */
+  rejectedMalformed: number;
+  /** Well-formed messages that nobody waited for. */
+  rejectedUnexpected: number;
+  /** Messages dropped or refused because a limit was reached. */
+  rejectedLimit: number;
+  /** Peers forgotten before their time because the table was full. */
+  evictedPeers: number;
+}
+
+/** Counters at zero. */
+export function newStats(): Stats {
+  return {
+    receivedBytes: 0,
+    sentBytes: 0,
+    receivedConfirmable: 0,
+    receivedNonConfirmable: 0,
+    receivedAcknowledgement: 0,
+    receivedReset: 0,
+    sentConfirmable: 0,
+    sentNonConfirmable: 0,
+    sentAcknowledgement: 0,
+    sentReset: 0,
+    receivedPing: 0,
+    retransmissions: 0,
+    gaveUp: 0,
+    duplicates: 0,
+    rejectedMalformed: 0,
+    rejectedUnexpected: 0,
+    rejectedLimit: 0,
+    evictedPeers: 0,
+  };
+}

@@ -1,0 +1,76 @@
+/** The contract between a datagram transport and whoever drives it. @module */
+
+import type { Address, Flow } from "../flow.ts";
+
+/** What a transport tells its driver. None of these may throw. */
+export interface TransportHandler {
+  /** A datagram arrived. `bytes` is a plain `Uint8Array` that the receiver owns. */
+  receive(flow: Flow, bytes: Uint8Array): void;
+  /** The datagrams that were waiting have been handed over: the time to send what they caused. */
+  turn(): void;
+  /**
+   * The network reported a failure (ICMP, an unreachable route, a full buffer). The transport lives on.
+   * `flow` names the peer where the runtime tells.
+   */
+  error(error: Error, flow?: Flow): void;
+}
+
+/** How a UDP socket is bound. */
+export interface BindOptions {
+  /**
+   * Local address to bind: an IP literal (with zone) or a name.
+   *
+   * @default {"0.0.0.0"} or `"::"` by `family`
+   */
+  hostname?: string;
+  /**
+   * Local port, 0 to 65535; 0 lets the system choose.
+   *
+   * @default {0}
+   */
+  port?: number;
+  /**
+   * Address family where `hostname` does not tell.
+   *
+   * @default {4}
+   */
+  family?: 4 | 6;
+  /**
+   * Lets several sockets share the port (SO_REUSEADDR).
+   *
+   * @default {false}
+   */
+  reuseAddress?: boolean;
+  /** Receive buffer asked of the system, bytes; the system's default where absent. */
+  receiveBufferSize?: number;
+  /** Send buffer asked of the system, bytes; the system's default where absent. */
+  sendBufferSize?: number;
+}
+
+/** A bound datagram socket. */
+export interface Transport {
+  /** The bound address and port. */
+  readonly address: Address;
+  /** The flow to a peer; `address` is an IP literal of this transport's family. */
+  flow(address: string, port: number): Flow;
+  /** Queues a datagram; it leaves at the latest with the next `flush`. Never throws for what the network does. */
+  send(flow: Flow, bytes: Uint8Array): void;
+  /** Hands everything queued to the system. */
+  flush(): void;
+  /** Keeps the process alive (the state after binding). */
+  ref(): void;
+  /** Lets the process end while the socket is open. */
+  unref(): void;
+  /** Closes the socket. Afterwards no handler is called. A second call resolves as well. */
+  close(): Promise<void>;
+}
+
+/** Binds a datagram transport: `bindUdp`, or that of a simulated network. */
+export type Bind = (options: BindOptions, handler: TransportHandler) => Promise<Transport>;
+
+/**
+ * Finds the addresses of a host name: IP literals, best first.
+ *
+ * @param family 4 or 6 restricts the answer to one address family
+ */
+export type Resolve = (hostname: string, family?: 4 | 6) => Promise<string[]>;
