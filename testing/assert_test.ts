@@ -156,7 +156,8 @@ describe("assertThrows and assertRejects", () => {
     assertEquals(error.reason, "reset");
     assertEquals(
       assertThrows(() => {
-        throw "text";
+        const text: unknown = "text";
+        throw text;
       }),
       "text",
     );
