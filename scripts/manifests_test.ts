@@ -33,6 +33,13 @@ describe("manifests", () => {
     );
   });
 
+  it("the import map of test:jsr differs in @std/assert alone", () => {
+    const { imports } = readManifest("testing/jsr_import_map.json");
+    const relative = Object.entries(deno.imports ?? {})
+      .map(([name, target]) => [name, target.replace(/^\.\//, "../")]);
+    assertEquals(imports, { ...Object.fromEntries(relative), "@std/assert": "jsr:@std/assert@^1" });
+  });
+
   it("every entry point is a file", () => {
     for (const file of Object.values(deno.exports)) assert(existsSync(join(ROOT, file)), file);
   });
