@@ -184,7 +184,11 @@ export const STEPS: readonly Step[] = [
   ]),
   command("types:node", "tsc, with Node's types", () => typescript("tsconfig.json")),
   command("types:dom", "tsc, with DOM libraries alone", () => typescript("tsconfig.dom.json")),
-  command("docs:lint", "deno doc --lint", () => [need("deno"), "doc", "--quiet", "--lint", ...entryPoints()]),
+  command(
+    "docs:lint",
+    "deno doc --lint",
+    () => [need("deno"), "doc", "--quiet", "--lint", ...entryPoints()],
+  ),
   {
     name: "docs:run",
     title: "deno test --doc",
