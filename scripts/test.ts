@@ -11,7 +11,9 @@ import { type Result, type Step, STEPS } from "./steps.ts";
 
 const WORKERS = 2;
 /** Lines of a failed step's output that are shown where its report names no failure. */
-const TAIL = 60;
+const TAIL = 100;
+/** What Node, Bun and Deno print for a test that passed. */
+const PASSED = /^\s*(✔ |\(pass\) )|\.\.\. ok \(\d+ms\)$/;
 
 function select(words: readonly string[]): Step[] {
   for (const word of words) {
@@ -42,8 +44,10 @@ function print(step: Step, result: Result, seconds: number): void {
   for (const { name, text } of result.failed) {
     console.log(indent(`${name}\n${indent(text)}`));
   }
-  if (result.failed.some(({ text }) => text === "") && result.output !== "") {
-    console.log(indent(result.output.trimEnd().split("\n").slice(-TAIL).join("\n")));
+  // Node reports a file that failed to load by its name alone; what went wrong stands in the output.
+  if (result.failed.some(({ name, text }) => text === "" || name.endsWith("_test.ts"))) {
+    const lines = result.output.trimEnd().split("\n").filter((line) => !PASSED.test(line));
+    console.log(indent(lines.slice(-TAIL).join("\n")));
   }
 }
 
