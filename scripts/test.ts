@@ -42,12 +42,12 @@ function print(step: Step, result: Result, seconds: number): void {
       `${counts.join(", ").padEnd(28)} ${seconds.toFixed(1).padStart(6)} s`,
   );
   for (const { name, text } of result.failed) {
-    console.log(indent(`${name}\n${indent(text)}`));
+    console.log(indent(text === "" ? name : `${name}\n${indent(text)}`));
   }
   // Node reports a file that failed to load by its name alone; what went wrong stands in the output.
   if (result.failed.some(({ name, text }) => text === "" || name.endsWith("_test.ts"))) {
     const lines = result.output.trimEnd().split("\n").filter((line) => !PASSED.test(line));
-    console.log(indent(lines.slice(-TAIL).join("\n")));
+    if (result.output !== "") console.log(indent(lines.slice(-TAIL).join("\n")));
   }
 }
 
