@@ -28,6 +28,10 @@ export interface Step {
 
 type Runtime = "deno" | "bun" | "node";
 
+/** Longest time of one test (Deno knows none) and of a whole runner, ms. */
+const TEST_TIMEOUT = 180_000;
+const RUNNER_TIMEOUT = 360_000;
+
 /** Files with steps of their own, and the benchmarks, whose dependencies are not installed. */
 const SPECIAL = /^(interop|bench)\/|^scripts\/build_npm_test\.ts$/;
 
@@ -82,7 +86,7 @@ const RUNNERS: Record<Runtime, (files: readonly string[], report: string) => str
   ],
   bun: (files, report) => [
     "test",
-    "--timeout=120000",
+    `--timeout=${TEST_TIMEOUT}`,
     "--reporter=junit",
     `--reporter-outfile=${report}`,
     // Without the dot Bun takes a path for a filter of names.
@@ -90,6 +94,7 @@ const RUNNERS: Record<Runtime, (files: readonly string[], report: string) => str
   ],
   node: (files, report) => [
     "--test",
+    `--test-timeout=${TEST_TIMEOUT}`,
     "--test-reporter=spec",
     "--test-reporter-destination=stdout",
     "--test-reporter=junit",
@@ -106,12 +111,13 @@ async function runTests(runtime: Runtime, args: (report: string) => string[]): P
     const { code, output } = await run(need(runtime), args(report), {
       cwd: ROOT,
       env: ENVIRONMENT,
-      timeout: 360_000,
+      timeout: RUNNER_TIMEOUT,
     });
-    if (!existsSync(report)) return failure(`${runtime} ended with ${code}, no report`, output);
+    const end = code === null ? `${runtime} was killed` : `${runtime} ended with ${code}`;
+    if (!existsSync(report)) return failure(`${end}, no report`, output);
     const result = { ...parseJunit(readFileSync(report, "utf8")), output };
     if (code !== 0 && result.failed.length === 0) {
-      result.failed.push({ name: `${runtime} ended with ${code}`, text: "" });
+      result.failed.push({ name: end, text: "" });
     }
     if (result.passed.length + result.failed.length + result.skipped.length === 0) {
       result.failed.push({ name: `${runtime} found no tests`, text: "" });
