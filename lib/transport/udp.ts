@@ -1,0 +1,54 @@
+/**
+ * UDP sockets on Bun, Deno and Node behind one contract.
+ *
+ * @module
+ */
+
+import { CoAPError } from "../errors.ts";
+import type { BindOptions, Transport, TransportHandler } from "./transport.ts";
+import { bindWith, chooseAdapter, udpAdapters } from "./udp_adapters.ts";
+
+export type { Address, Flow } from "../flow.ts";
+export type { Bind, BindOptions, Resolve, Transport, TransportHandler } from "./transport.ts";
+export { resolveHost } from "./resolve.ts";
+
+/**
+ * Binds a UDP socket with the fastest that the runtime offers: `Bun.udpSocket`, then
+ * `Deno.listenDatagram` (with `--unstable-net`), then `node:dgram`. On Bun `node:dgram` is taken where
+ * `reuseAddress` or a buffer size is asked for, on Deno for a buffer size.
+ *
+ * Failures after that go to `handler.error` as a `CoAPError`: reason `refused` for a closed port, where
+ * the runtime tells (Bun), `limit` for a datagram dropped because 16 MiB wait already, `transport` for
+ * the rest; `cause` is the runtime's own error.
+ *
+ * Deno reports link-local peers without their zone. There bind to an address with a zone; a socket
+ * bound to `::` can answer only peers whose zone it learnt from an earlier `flow`.
+ *
+ * @throws {RangeError} where the port or a size is out of range
+ * @throws {CoAPError} with reason `transport` where the system refuses (port in use, no such address, no
+ * permission), `name-resolution` where `hostname` has no address, `unsupported-scheme` where the runtime
+ * has no UDP sockets
+ *
+ * @example Send a datagram to oneself
+ * ```ts
+ * import { bindUdp } from "@x/coap/udp";
+ *
+ * const socket = await bindUdp({ hostname: "127.0.0.1" }, {
+ *   receive: (flow, bytes) => {
+ *     console.log(flow.key, bytes);
+ *     socket.close();
+ *   },
+ *   turn: () => {},
+ *   error: (error) => console.error(error),
+ * });
+ * socket.send(socket.flow("127.0.0.1", socket.address.port), new Uint8Array([0x40, 0, 0, 1]));
+ * socket.flush();
+ * ```
+ */
+export async function bindUdp(options: BindOptions, handler: TransportHandler): Promise<Transport> {
+  const adapter = chooseAdapter(udpAdapters(), options);
+  if (adapter === undefined) {
+    throw new CoAPError("unsupported-scheme", "This runtime has no UDP sockets");
+  }
+  return await bindWith(adapter, options, handler);
+}

@@ -1,0 +1,105 @@
+/** The UDP adapters and the runtimes that have them. @module */
+
+import { CoAPError } from "../errors.ts";
+import { parseIpAddress } from "./ip_address.ts";
+import { resolveHost } from "./resolve.ts";
+import type { BindOptions, Transport, TransportHandler } from "./transport.ts";
+import { bindUdpBun, type BunRuntime } from "./udp_bun.ts";
+import { bindUdpDeno, type DenoRuntime } from "./udp_deno.ts";
+import { bindUdpNode, type DgramModule } from "./udp_node.ts";
+import { builtinModule, type SocketOptions, transportError } from "./udp_socket.ts";
+
+/** A way to bind a UDP socket in this runtime. */
+export interface UdpAdapter {
+  /** The runtime's name for it. */
+  readonly name: "Bun.udpSocket" | "Deno.listenDatagram" | "node:dgram";
+  /** Whether `reuseAddress` takes effect. */
+  readonly reusesAddresses: boolean;
+  /** Whether the buffer sizes take effect. */
+  readonly sizesBuffers: boolean;
+  /** Binds a socket to checked options; rejects with the runtime's own error. */
+  bind(options: SocketOptions, handler: TransportHandler): Promise<Transport>;
+}
+
+/** The adapters this runtime has, the fastest first. Asked anew each time: nothing happens at load. */
+export function udpAdapters(): UdpAdapter[] {
+  const { Bun: bun, Deno: deno } = globalThis as {
+    Bun?: Partial<BunRuntime>;
+    Deno?: Partial<DenoRuntime>;
+  };
+  const dgram = builtinModule<DgramModule>("node:dgram");
+  const adapters: UdpAdapter[] = [];
+  if (typeof bun?.udpSocket === "function") {
+    adapters.push({
+      name: "Bun.udpSocket",
+      reusesAddresses: false,
+      sizesBuffers: false,
+      bind: (options, handler) => bindUdpBun(bun as BunRuntime, options, handler),
+    });
+  }
+  if (typeof deno?.listenDatagram === "function") {
+    adapters.push({
+      name: "Deno.listenDatagram",
+      reusesAddresses: true,
+      sizesBuffers: false,
+      bind: (options, handler) => bindUdpDeno(deno as DenoRuntime, options, handler),
+    });
+  }
+  if (typeof dgram?.createSocket === "function") {
+    adapters.push({
+      name: "node:dgram",
+      reusesAddresses: true,
+      sizesBuffers: true,
+      bind: (options, handler) => bindUdpNode(dgram, options, handler),
+    });
+  }
+  return adapters;
+}
+
+/** The fastest adapter that does what the options ask for, else the fastest. */
+export function chooseAdapter(
+  adapters: readonly UdpAdapter[],
+  options: BindOptions,
+): UdpAdapter | undefined {
+  const sized = options.receiveBufferSize !== undefined || options.sendBufferSize !== undefined;
+  const suits = (adapter: UdpAdapter) =>
+    (adapter.reusesAddresses || !options.reuseAddress) && (adapter.sizesBuffers || !sized);
+  return adapters.find(suits) ?? adapters[0];
+}
+
+/** Checks the options, resolves the name and binds with `adapter`. */
+export async function bindWith(
+  adapter: UdpAdapter,
+  options: BindOptions,
+  handler: TransportHandler,
+): Promise<Transport> {
+  const { port = 0, family = 4, reuseAddress = false } = options;
+  checkInteger("Port", port, 0, 65_535);
+  const { receiveBufferSize, sendBufferSize } = options;
+  if (receiveBufferSize !== undefined) {
+    checkInteger("Receive buffer size", receiveBufferSize, 1, 2 ** 31 - 1);
+  }
+  if (sendBufferSize !== undefined) {
+    checkInteger("Send buffer size", sendBufferSize, 1, 2 ** 31 - 1);
+  }
+  const { hostname = family === 6 ? "::" : "0.0.0.0" } = options;
+  const [found = hostname] = await resolveHost(hostname, options.family);
+  const address = parseIpAddress(found);
+  if (address === undefined) {
+    throw new CoAPError("name-resolution", `Not an address to bind: "${found}"`);
+  }
+  try {
+    return await adapter.bind(
+      { address, port, reuseAddress, receiveBufferSize, sendBufferSize },
+      handler,
+    );
+  } catch (error) {
+    throw transportError(error, `Could not bind UDP ${address.text} port ${port}`);
+  }
+}
+
+function checkInteger(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(`${name} must be an integer from ${min} to ${max}: it is "${value}"`);
+  }
+}

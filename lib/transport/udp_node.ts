@@ -1,0 +1,203 @@
+/** UDP on `node:dgram`: Node, and what Deno and Bun offer under that name. @module */
+
+import type { Flow } from "../flow.ts";
+import type { IpAddress } from "./ip_address.ts";
+import type { Transport, TransportHandler } from "./transport.ts";
+import {
+  builtinModule,
+  KeepAlive,
+  makeFlow,
+  queueFull,
+  SEND_QUEUE_LIMIT,
+  type SocketOptions,
+  transportError,
+  UdpTransport,
+} from "./udp_socket.ts";
+
+/** An error of `send`, which names the peer. */
+interface SendError extends Error {
+  address?: string;
+  port?: number;
+}
+
+/** The socket, as far as it is used. */
+interface DgramSocket {
+  on(event: "message", listener: (bytes: Uint8Array, from: RemoteInfo) => void): void;
+  on(event: "error", listener: (error: Error) => void): void;
+  bind(options: { port: number; address: string }, listener: () => void): void;
+  address(): { port: number };
+  send(
+    bytes: Uint8Array,
+    port: number,
+    address: string,
+    callback: (error: SendError | null) => void,
+  ): void;
+  /** Bytes the system has not taken yet; Deno does not offer it. */
+  getSendQueueSize?(): number;
+  ref(): void;
+  unref(): void;
+  close(callback: () => void): void;
+}
+
+interface RemoteInfo {
+  readonly address: string;
+  readonly port: number;
+}
+
+type Lookup = (
+  hostname: string,
+  options: unknown,
+  callback: (error: null, address: string, family: number) => void,
+) => void;
+
+/** `node:dgram`, as far as it is used. */
+export interface DgramModule {
+  createSocket(options: {
+    type: "udp4" | "udp6";
+    reuseAddr: boolean;
+    recvBufferSize?: number;
+    sendBufferSize?: number;
+    lookup: Lookup;
+  }): DgramSocket;
+}
+
+/** Sends without a callback yet, from where on the system's queue is looked at. */
+const PENDING_LIMIT = 16_384;
+
+/** Binds a socket of `node:dgram`. */
+export function bindUdpNode(
+  dgram: DgramModule,
+  options: SocketOptions,
+  handler: TransportHandler,
+): Promise<Transport> {
+  return NodeTransport.open(dgram, options, handler);
+}
+
+/** The name of the interface with that index, as sockets report it in zones; any other zone as it is. */
+export function interfaceName(zone: string): string {
+  if (!/^\d+$/.test(zone)) return zone;
+  const os = builtinModule<OsModule>("node:os");
+  if (os === undefined || os.platform() === "win32") return zone;
+  for (const [name, addresses] of Object.entries(os.networkInterfaces())) {
+    if (addresses.some((address) => address.scopeid === Number(zone))) return name;
+  }
+  return zone;
+}
+
+interface OsModule {
+  platform(): string;
+  networkInterfaces(): Record<string, { scopeid?: number }[]>;
+}
+
+class NodeTransport extends UdpTransport {
+  readonly #socket: DgramSocket;
+  readonly #keepAlive: KeepAlive | undefined;
+  #pending = 0;
+
+  static open(
+    dgram: DgramModule,
+    options: SocketOptions,
+    handler: TransportHandler,
+  ): Promise<Transport> {
+    const { address, port } = options;
+    return new Promise((resolve, reject) => {
+      const socket = dgram.createSocket({
+        type: address.family === 4 ? "udp4" : "udp6",
+        reuseAddr: options.reuseAddress,
+        recvBufferSize: options.receiveBufferSize,
+        sendBufferSize: options.sendBufferSize,
+        // Addresses are literals: the default lookup would spend a tick on each datagram.
+        lookup: (hostname, _options, callback) => callback(null, hostname, address.family),
+      });
+      // Deno's socket can be unreferenced before binding only.
+      const keepAlive = "Deno" in globalThis ? new KeepAlive() : undefined;
+      if (keepAlive !== undefined) socket.unref();
+      let transport: NodeTransport | undefined;
+      socket.on("message", (bytes, from) => {
+        transport?.deliver(from.address, from.port, plainBytes(bytes));
+      });
+      socket.on("error", (error) => {
+        if (transport === undefined) reject(error);
+        else transport.report(transportError(error, "UDP socket failed"));
+      });
+      socket.bind({ port, address: address.text }, () => {
+        keepAlive?.ref();
+        transport = new NodeTransport(address, socket, keepAlive, handler);
+        resolve(transport);
+      });
+    });
+  }
+
+  constructor(
+    bound: IpAddress,
+    socket: DgramSocket,
+    keepAlive: KeepAlive | undefined,
+    handler: TransportHandler,
+  ) {
+    super(bound, socket.address().port, handler);
+    this.#socket = socket;
+    this.#keepAlive = keepAlive;
+  }
+
+  send(flow: Flow, bytes: Uint8Array): void {
+    if (this.closed) return;
+    if (
+      this.#pending >= PENDING_LIMIT &&
+      (this.#socket.getSendQueueSize?.() ?? Infinity) >= SEND_QUEUE_LIMIT
+    ) {
+      this.report(queueFull(), flow);
+      return;
+    }
+    this.#pending++;
+    try {
+      this.#socket.send(bytes, flow.port, flow.address, this.#sent);
+    } catch (error) {
+      this.#pending--;
+      this.report(
+        transportError(error, `Could not send to ${flow.address} port ${flow.port}`),
+        flow,
+      );
+    }
+  }
+
+  flush(): void {
+    // A datagram leaves with `send`: the module has no call for several.
+  }
+
+  ref(): void {
+    if (!this.closed) (this.#keepAlive ?? this.#socket).ref();
+  }
+
+  unref(): void {
+    if (!this.closed) (this.#keepAlive ?? this.#socket).unref();
+  }
+
+  protected override zoneName(zone: string): string {
+    // Deno reports no zones, and would ask the user for the permission to list interfaces.
+    return this.#keepAlive === undefined ? interfaceName(zone) : zone;
+  }
+
+  protected release(): Promise<void> {
+    this.#keepAlive?.unref();
+    return new Promise((resolve) => this.#socket.close(resolve));
+  }
+
+  /** One callback for all datagrams: the error says whose it was. */
+  readonly #sent = (error: SendError | null): void => {
+    this.#pending--;
+    if (!error) return;
+    const { address, port } = error;
+    const known = address !== undefined && port !== undefined;
+    this.report(
+      transportError(error, "Could not send"),
+      known ? makeFlow(address, port, false) : undefined,
+    );
+  };
+}
+
+/** The bytes as a plain array with a buffer of its own: Deno cuts datagrams out of a common one. */
+function plainBytes(bytes: Uint8Array): Uint8Array {
+  const { buffer, byteOffset, byteLength } = bytes;
+  const view = new Uint8Array(buffer, byteOffset, byteLength);
+  return buffer.byteLength === byteLength ? view : view.slice();
+}

@@ -1,0 +1,186 @@
+/** What the UDP adapters share: flows, the turn, errors and the life cycle. @module */
+
+import { CoAPError } from "../errors.ts";
+import type { Address, Flow } from "../flow.ts";
+import { type IpAddress, lacksZone, parseIpAddress, toFamily } from "./ip_address.ts";
+import type { Transport, TransportHandler } from "./transport.ts";
+
+/** Bind options after checking and name resolution: what an adapter gets. */
+export interface SocketOptions {
+  /** The local address. */
+  readonly address: IpAddress;
+  /** The local port, 0 to 65535. */
+  readonly port: number;
+  /** Whether to set SO_REUSEADDR. */
+  readonly reuseAddress: boolean;
+  /** Receive buffer, bytes. */
+  readonly receiveBufferSize?: number;
+  /** Send buffer, bytes. */
+  readonly sendBufferSize?: number;
+}
+
+/**
+ * Bytes that may wait to be sent on one socket when the system takes no more, each datagram counted
+ * with `DATAGRAM_OVERHEAD`; what exceeds it is dropped and reported.
+ */
+export const SEND_QUEUE_LIMIT: number = 16 * 1024 * 1024;
+/** What a waiting datagram costs besides its bytes, about. */
+export const DATAGRAM_OVERHEAD = 128;
+/** Zones remembered for a runtime that leaves them out of the addresses it reports. */
+const ZONE_LIMIT = 256;
+
+/** The parts of the global scope that no library of types agrees on. */
+const scope = globalThis as {
+  setImmediate?: (callback: () => void) => unknown;
+  process?: { getBuiltinModule?: (name: string) => unknown };
+};
+
+/**
+ * Runs a callback once the datagrams waiting now have been read. An immediate runs after the poll for
+ * I/O, a microtask after each single datagram: measured, that costs Bun a sixth of its throughput.
+ * Taken at load, so that faked timers of a test do not stop the network.
+ */
+const defer: (callback: () => void) => unknown = scope.setImmediate ?? queueMicrotask;
+
+/** A built-in module of Node, Bun or Deno without an import that other platforms could not follow. */
+export function builtinModule<T>(name: string): T | undefined {
+  return scope.process?.getBuiltinModule?.(name) as T | undefined;
+}
+
+/** The flow to an address in canonical form. */
+export function makeFlow(address: string, port: number, multicast: boolean): Flow {
+  return { key: `${address}:${port}`, address, port, multicast };
+}
+
+/** What went wrong beneath, as an error of the library. */
+export function transportError(cause: unknown, what: string): CoAPError {
+  const { code, message = String(cause) } = (cause ?? {}) as { code?: unknown; message?: string };
+  // Windows says ECONNRESET where others say ECONNREFUSED: the peer's port is closed.
+  const refused = code === "ECONNREFUSED" || code === "ECONNRESET";
+  return new CoAPError(refused ? "refused" : "transport", `${what}: ${message}`, { cause });
+}
+
+/** The error for a datagram dropped because too many wait. */
+export function queueFull(): CoAPError {
+  return new CoAPError("limit", `More than ${SEND_QUEUE_LIMIT} bytes wait to be sent`);
+}
+
+/** Keeps the process alive where the runtime's own `ref` comes too late (Deno). */
+export class KeepAlive {
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  ref(): void {
+    this.#timer ??= setInterval(() => {}, 2 ** 30);
+  }
+
+  unref(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+/** A UDP socket of any runtime. */
+export abstract class UdpTransport implements Transport {
+  readonly address: Address;
+  protected closed = false;
+  readonly #handler: TransportHandler;
+  readonly #bound: IpAddress;
+  readonly #zones = new Map<string, string>();
+  #closing: Promise<void> | undefined;
+  #turnDue = false;
+
+  /** `port` is the port the system chose. */
+  protected constructor(bound: IpAddress, port: number, handler: TransportHandler) {
+    this.address = { address: bound.text, port };
+    this.#bound = bound;
+    this.#handler = handler;
+  }
+
+  abstract send(flow: Flow, bytes: Uint8Array): void;
+  abstract flush(): void;
+  abstract ref(): void;
+  abstract unref(): void;
+  /** Closes the runtime's socket; resolves when the port is free. */
+  protected abstract release(): Promise<void>;
+
+  flow(address: string, port: number): Flow {
+    const { family } = this.#bound;
+    const given = parseIpAddress(address);
+    const own = given && toFamily(given, family);
+    if (own === undefined) {
+      throw new RangeError(`Address must be an IPv${family} literal: it is "${address}"`);
+    }
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+      throw new RangeError(`Port must be an integer from 1 to 65535: it is "${port}"`);
+    }
+    if (own.zone === "" || own.multicast) {
+      return makeFlow(this.#withZone(own.text), port, own.multicast);
+    }
+    const bare = own.text.slice(0, own.text.indexOf("%"));
+    const zone = this.zoneName(own.zone);
+    this.#rememberZone(bare, zone);
+    return makeFlow(`${bare}%${zone}`, port, false);
+  }
+
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      this.flush();
+      this.closed = true;
+      this.#closing = this.release();
+    }
+    return this.#closing;
+  }
+
+  /** The zone as this runtime's socket reports it: most report a name where a number was given. */
+  protected zoneName(zone: string): string {
+    return zone;
+  }
+
+  /** Hands a datagram on. */
+  protected deliver(address: string, port: number, bytes: Uint8Array): void {
+    // Nobody can be answered at port 0: the reply would fail in the socket.
+    if (this.closed || port === 0) return;
+    if (!this.#turnDue) {
+      this.#turnDue = true;
+      defer(this.#turn);
+    }
+    try {
+      this.#handler.receive(makeFlow(this.#withZone(address), port, false), bytes);
+    } catch (error) {
+      this.report(transportError(error, "Transport handler threw"));
+    }
+  }
+
+  /** Reports a failure; the transport lives on. */
+  protected report(error: Error, flow?: Flow): void {
+    if (this.closed) return;
+    try {
+      this.#handler.error(error, flow);
+    } catch {
+      // An error handler that throws has nobody left to tell.
+    }
+  }
+
+  readonly #turn = (): void => {
+    this.#turnDue = false;
+    if (this.closed) return;
+    try {
+      this.#handler.turn();
+    } catch (error) {
+      this.report(transportError(error, "Transport handler threw"));
+    }
+  };
+
+  /** Deno reports link-local peers without their zone, and without it nobody can answer them. */
+  #withZone(address: string): string {
+    if (this.#bound.family === 4 || !lacksZone(address)) return address;
+    const zone = this.#bound.zone === "" ? this.#zones.get(address) : this.#bound.zone;
+    return zone === undefined ? address : `${address}%${zone}`;
+  }
+
+  #rememberZone(address: string, zone: string): void {
+    this.#zones.delete(address);
+    this.#zones.set(address, zone);
+    if (this.#zones.size > ZONE_LIMIT) this.#zones.delete(this.#zones.keys().next().value!);
+  }
+}
