@@ -180,6 +180,38 @@ export interface Limits {
    * @default {16777216}
    */
   replyBytes: number;
+  /**
+   * Bytes of one body where it is put together from blocks (RFC 7959). A larger request body is answered 4.13 with
+   * this as Size1, a larger response fails with reason `blockwise`. Streamed bodies are not bounded by it.
+   *
+   * @default {8388608}
+   */
+  bodyBytes: number;
+  /**
+   * Blockwise transfers that a server keeps state for, request bodies and responses each. A further request body
+   * is answered 5.03; for a further response the one longest unused goes.
+   *
+   * @default {1024}
+   */
+  transfers: number;
+  /**
+   * Bytes of these bodies together, request bodies and responses each; full means the same as for `transfers`.
+   *
+   * @default {67108864}
+   */
+  transferBytes: number;
+  /**
+   * Observations that a server keeps, about 600 bytes each. A further one is answered as a plain request.
+   *
+   * @default {65536}
+   */
+  observers: number;
+  /**
+   * The same for one peer.
+   *
+   * @default {1024}
+   */
+  observersPerPeer: number;
 }
 
 /** The default limits. */
@@ -190,6 +222,11 @@ export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
   duplicates: 65_536,
   duplicatesPerPeer: 16_384,
   replyBytes: 16 * 1024 * 1024,
+  bodyBytes: 8 * 1024 * 1024,
+  transfers: 1024,
+  transferBytes: 64 * 1024 * 1024,
+  observers: 65_536,
+  observersPerPeer: 1024,
 });
 
 /**

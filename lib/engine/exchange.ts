@@ -1,12 +1,14 @@
 /** Requests and responses matched by peer and token: RFC 7252 section 5. @module */
 
 import type { Flow } from "../flow.ts";
+import { equalBytes } from "../wire/bytes.ts";
 import type { Message } from "../wire/message.ts";
 import { encode, MessageType } from "../wire/message.ts";
 import { checkResponseOptions } from "../wire/option.ts";
 import { CoAPError } from "../errors.ts";
 import type { Peer } from "./peers.ts";
 import {
+  ageMaxAge,
   type Reliability,
   Sent,
   type SentFailure,
@@ -94,9 +96,16 @@ export class ServerExchange implements SentOwner {
   readonly id: ExchangeId;
   readonly peer: Peer;
   readonly flow: Flow;
-  readonly request: Message;
+  /** The request; whole where it came in blocks. */
+  request: Message;
   readonly seen: Seen;
+  /** The Block1 that the response acknowledges the request with. */
+  block1: number | undefined = undefined;
+  /** The Block2 that the request asks for. */
+  block2: number | undefined = undefined;
   report = false;
+  /** The separate response, to be encoded again when its Max-Age has grown old. */
+  outline: Outline | undefined = undefined;
   sent: Sent | undefined = undefined;
   readonly #exchanges: Exchanges;
 
@@ -124,6 +133,10 @@ export class ServerExchange implements SentOwner {
   onAcknowledged(): boolean {
     this.#exchanges.answered(this, "acknowledged");
     return true;
+  }
+
+  onRetransmit(now: number, sent: Sent): void {
+    this.#exchanges.refresh(now, this, sent);
   }
 
   onFailed(_now: number, _sent: Sent, reason: SentFailure): void {
@@ -230,7 +243,7 @@ export class Exchanges {
 
   /** Hands a response to the owner of its request. Answers false where it has to be rejected. */
   deliver(now: number, exchange: ClientExchange, flow: Flow, message: Message): boolean {
-    if (!sameBytes(exchange.token, message.token)) return false;
+    if (!equalBytes(exchange.token, message.token)) return false;
     const critical = checkResponseOptions(message.options);
     if (critical !== undefined) {
       // Its sender is told (RFC 7252 section 5.4.1) and will not send another: waiting on is no use.
@@ -298,8 +311,26 @@ export class Exchanges {
     if (!confirmable && this.#layer.sendOnce(now, peer, flow, bytes)) {
       return this.answered(exchange, "sent");
     }
+    exchange.outline = outline;
     exchange.sent = new Sent(this.#layer, peer, flow, confirmable, bytes, exchange);
     this.#layer.send(now, exchange.sent);
+  }
+
+  /** Brings the Max-Age of a response up to date before it is retransmitted. */
+  refresh(now: number, exchange: ServerExchange, sent: Sent): void {
+    const { options = [], code, payload } = exchange.outline!;
+    const aged = ageMaxAge(options, now - sent.sentAt);
+    if (aged === options) return;
+    const { token } = exchange.request;
+    const message = {
+      type: MessageType.Confirmable,
+      code,
+      id: sent.id,
+      token,
+      options: aged,
+      payload,
+    };
+    sent.bytes = encode(message, this.#shared);
   }
 
   /** Leaves a request without an answer; a Confirmable one is acknowledged. */
@@ -311,10 +342,4 @@ export class Exchanges {
   answered(exchange: ServerExchange, outcome: AnswerOutcome): void {
     this.#onAnswered(exchange, outcome);
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

@@ -5,22 +5,30 @@
  */
 
 export type { RandomSource } from "./entropy.ts";
-export { Engine, type EngineSizes } from "./engine.ts";
+export { asksToObserve, Engine, type EngineSizes } from "./engine.ts";
 export type { Stats } from "./stats.ts";
 export type {
   AnsweredEvent,
   AnswerOutcome,
+  BodyEvent,
   EngineEvent,
   EngineOptions,
   ExchangeId,
   FailedEvent,
   FailureReason,
+  NeedBodyEvent,
+  NotificationEvent,
+  NotifyOptions,
   Outline,
   PongEvent,
+  ProgressEvent,
   RejectedEvent,
   RequestEvent,
   RequestOptions,
   ResponseEvent,
   ResponseOptions,
   Transmit,
+  UnobservedEvent,
+  UnobservedReason,
+  Variant,
 } from "./types.ts";

@@ -3,6 +3,7 @@
 import type { Flow } from "../flow.ts";
 import type { ClientExchange } from "./exchange.ts";
 import type { MessageIds } from "./message_ids.ts";
+import type { Observer } from "./observers.ts";
 import type { Seen } from "./seen.ts";
 import type { Sent } from "./reliability.ts";
 import type { Timed } from "./timers.ts";
@@ -42,6 +43,11 @@ export class Peer {
 
   /** Requests of ours, by token. */
   tokens: Map<number | string, ClientExchange> | undefined = undefined;
+
+  /** What it observes here, by token. */
+  observers: Map<number | string, Observer> | undefined = undefined;
+  /** Whom its Reset to a notification removes, by message ID. */
+  notified: Map<number, Observer> | undefined = undefined;
 
   constructor(flow: Flow, now: number) {
     this.key = flow.key;

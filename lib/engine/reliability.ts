@@ -4,6 +4,7 @@ import type { Flow } from "../flow.ts";
 import type { DerivedParameters, Limits } from "../parameters.ts";
 import { decode, type Message, MessageType } from "../wire/message.ts";
 import { isRequestCode, isResponseCode } from "../wire/code.ts";
+import { encodeUint, type Option, OptionNumber, uintOption } from "../wire/option.ts";
 import type { Entropy } from "./entropy.ts";
 import { MessageIds } from "./message_ids.ts";
 import {
@@ -50,10 +51,10 @@ export interface Upper {
   onRequest(now: number, peer: Peer, flow: Flow, message: Message, seen: Seen): boolean;
   /** A separate response. Answers whether somebody waits for it. */
   onResponse(now: number, peer: Peer | undefined, flow: Flow, message: Message): boolean;
+  /** A Reset came that answers no message under way. Answers whether it means something all the same. */
+  onStrayReset(now: number, peer: Peer, id: number): boolean;
   /** A datagram was not processed. */
   onRejected(flow: Flow, message: Message): void;
-  /** Nothing is left of a peer. */
-  onPeerRemoved?(peer: Peer): void;
 }
 
 /** What the layers share. */
@@ -158,6 +159,17 @@ function empty(type: number, id: number): Uint8Array {
   bytes[2] = id >> 8;
   bytes[3] = id & 0xff;
   return bytes;
+}
+
+/** Options with Max-Age lowered by the time that has passed (RFC 7252 section 5.10.5). */
+export function ageMaxAge(options: readonly Option[], elapsed: number): readonly Option[] {
+  const seconds = Math.floor(elapsed / 1000);
+  const maxAge = seconds < 1 ? undefined : uintOption(options, OptionNumber.MaxAge);
+  if (maxAge === undefined) return options;
+  const value = encodeUint(Math.max(0, maxAge - seconds));
+  return options.map((option) =>
+    option.number === OptionNumber.MaxAge ? { number: OptionNumber.MaxAge, value } : option
+  );
 }
 
 /** Confirmable and Non-confirmable messages, duplicates, acknowledgements and Resets. */
@@ -346,6 +358,8 @@ export class Reliability {
   }
 
   #rejected(now: number, flow: Flow, message: Message): void {
+    const peer = this.peers.get(flow.key);
+    if (peer !== undefined && this.#upper.onStrayReset(now, peer, message.id)) return;
     const sent = this.#matching(now, flow, message);
     if (sent === undefined) return;
     const step = OUTGOING.steps[sent.state * OUTGOING.inputs + OutgoingInput.Reset]!;
@@ -384,6 +398,17 @@ export class Reliability {
     bytes[3] = id & 0xff;
     this.peers.touch(peer, now);
     this.#emit(flow, bytes);
+    return true;
+  }
+
+  /** Gives a message under way a new message ID, for other content. Answers whether one was free. */
+  renumber(now: number, sent: Sent): boolean {
+    const { peer } = sent;
+    const id = this.#lease(now, peer, sent.confirmable);
+    if (id < 0) return false;
+    peer.sent!.delete(sent.id);
+    peer.sent!.set(id, sent);
+    sent.id = id;
     return true;
   }
 
@@ -581,7 +606,7 @@ export class Reliability {
     const { exchangeLifetime } = this.#shared.parameters;
     let oldest = this.peers.oldest;
     while (oldest !== undefined && oldest.activeAt + exchangeLifetime <= now) {
-      if (this.#idle(now, oldest)) this.#remove(oldest);
+      if (this.#idle(now, oldest)) this.peers.remove(oldest);
       else this.peers.touch(oldest, now);
       oldest = this.peers.oldest;
     }
@@ -612,17 +637,12 @@ export class Reliability {
       const peer = this.peers.oldest!;
       if (peer.holds === 0 && peer.sent === undefined && peer.firstWaiting === undefined) {
         this.seen.forget(peer);
-        this.#remove(peer);
+        this.peers.remove(peer);
         this.#shared.stats.evictedPeers++;
         return true;
       }
       this.peers.touch(peer, now);
     }
     return false;
-  }
-
-  #remove(peer: Peer): void {
-    this.peers.remove(peer);
-    this.#upper.onPeerRemoved?.(peer);
   }
 }

@@ -25,6 +25,13 @@ export interface EngineOptions {
    * @default {4}
    */
   tokenLength?: number;
+  /**
+   * Largest blocks sent and asked for, bytes: a power of two from 16 to 1024. A larger body goes in blocks
+   * (RFC 7959).
+   *
+   * @default {1024}
+   */
+  blockSize?: number;
   /** Accept tokens of more than 8 bytes (RFC 8974). @default {false} */
   extendedTokens?: boolean;
 }
@@ -51,6 +58,21 @@ export interface RequestOptions {
   timeout?: number;
   /** Fail with `message-ids` instead of waiting where all message IDs are in use. @default {false} */
   impatient?: boolean;
+  /**
+   * Size of the blocks in both directions, bytes: a power of two from 16 to 1024. Where it is given the response is
+   * asked for in blocks of it from the start (RFC 7959 section 2.4, early negotiation).
+   *
+   * @default {1024}
+   */
+  blockSize?: number;
+  /** Take the body from `provide`, asked for by events `needBody`, instead of the outline's payload. @default {false} */
+  upload?: boolean;
+  /** Hand the response's body on block by block, in events `body` asked for by `consume`. @default {false} */
+  download?: boolean;
+  /** Report the progress of blockwise transfers in events `progress`, and ask for Size2. @default {false} */
+  progress?: boolean;
+  /** Register as an observer (RFC 7641): events `notification` until the observation ends. @default {false} */
+  observe?: boolean;
 }
 
 /** How a response is sent. */
@@ -63,6 +85,35 @@ export interface ResponseOptions {
   confirmable?: boolean;
   /** Report the outcome as an event `answered`. @default {false} */
   report?: boolean;
+  /**
+   * Where the request asks to observe and the response is 2.xx: register its sender as an observer of this resource,
+   * named as in `notify` (RFC 7641 section 4.1).
+   */
+  observe?: string;
+}
+
+/** How a state is sent to observers. */
+export interface NotifyOptions {
+  /** @default {true} */
+  confirmable?: boolean;
+  /**
+   * Every how many Non-confirmable notifications one is Confirmable, so that an observer that has gone is found out.
+   *
+   * @default {5}
+   */
+  confirmableEvery?: number;
+  /** Report the outcome for each observer as an event `answered` with the id of its registration. @default {false} */
+  report?: boolean;
+}
+
+/** One of the different requests by which a resource is observed. */
+export interface Variant {
+  /** Names it in `notify`. */
+  key: string;
+  /** A registration of this kind. */
+  id: ExchangeId;
+  flow: Flow;
+  request: Message;
 }
 
 /** Why an exchange failed. */
@@ -85,13 +136,72 @@ export interface RequestEvent {
   message: Message;
 }
 
-/** A peer answered; the exchange is over. */
+/** A peer answered; the exchange is over, unless there is more of the body. */
 export interface ResponseEvent {
   type: "response";
   id: ExchangeId;
   /** Whence the response came. */
   flow: Flow;
   message: Message;
+  /** The payload is the first block of a body that `consume` asks for. */
+  more: boolean;
+}
+
+/** The state of an observed resource; the observation goes on. */
+export interface NotificationEvent {
+  type: "notification";
+  id: ExchangeId;
+  flow: Flow;
+  message: Message;
+  /** Whether it is newer than all before it (RFC 7641 section 3.4). */
+  latest: boolean;
+}
+
+/** The next block of a response's body. */
+export interface BodyEvent {
+  type: "body";
+  id: ExchangeId;
+  bytes: Uint8Array;
+  last: boolean;
+}
+
+/** Bytes of the request's body are wanted: to be given by `provide`. */
+export interface NeedBodyEvent {
+  type: "needBody";
+  id: ExchangeId;
+  /** How many bytes would be welcome. */
+  length: number;
+}
+
+/** How far a blockwise transfer has come. */
+export interface ProgressEvent {
+  type: "progress";
+  id: ExchangeId;
+  direction: "upload" | "download";
+  /** Bytes acknowledged, or received. */
+  bytes: number;
+  /** Bytes in all, where known. */
+  total?: number;
+}
+
+/** Why an observer is none any more. */
+export type UnobservedReason =
+  | "deregistered"
+  | "replaced"
+  | "reset"
+  | "timeout"
+  | "error"
+  | "closed";
+
+/** A peer does not observe any more. */
+export interface UnobservedEvent {
+  type: "unobserved";
+  /** The request that registered it. */
+  id: ExchangeId;
+  flow: Flow;
+  request: Message;
+  resource: string;
+  reason: UnobservedReason;
 }
 
 /** An exchange of ours is over without a response. */
@@ -130,6 +240,11 @@ export interface RejectedEvent {
 export type EngineEvent =
   | RequestEvent
   | ResponseEvent
+  | NotificationEvent
+  | BodyEvent
+  | NeedBodyEvent
+  | ProgressEvent
+  | UnobservedEvent
   | FailedEvent
   | PongEvent
   | AnsweredEvent

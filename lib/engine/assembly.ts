@@ -1,0 +1,138 @@
+/** A body put together from the blocks of responses: RFC 7959 section 2.4. @module */
+
+import { isSuccess } from "../wire/code.ts";
+import type { Message } from "../wire/message.ts";
+import { findOption, OptionNumber, uintOption } from "../wire/option.ts";
+
+/** What a response did to the body. */
+export const Assembled = {
+  /** The body is whole. */
+  Whole: 0,
+  /** More blocks are to be fetched. */
+  More: 1,
+  /** The block belongs to another representation. */
+  Changed: 2,
+  /** The block does not fit: `fault` says why. */
+  Invalid: 3,
+} as const;
+
+/** Size of the blocks of an SZX. */
+export function blockSizeOf(szx: number): number {
+  return 1 << (szx + 4);
+}
+
+/** SZX of a block size; the size has been checked. */
+export function szxOf(size: number): number {
+  return 27 - Math.clz32(size);
+}
+
+/** The value of a Block option: NUM, M and SZX. */
+export function blockValue(offset: number, more: boolean, size: number): number {
+  return offset / size * 16 + (more ? 8 : 0) + szxOf(size);
+}
+
+/** The ETag of a response as text to compare, or undefined. */
+export function etagOf(message: Message): string | undefined {
+  const etag = findOption(message.options, OptionNumber.ETag);
+  return etag === undefined ? undefined : String.fromCharCode(...etag.value);
+}
+
+/** Takes blocks in order; never joins two representations. */
+export class Assembly {
+  /** The response that carries the options: the first, or an error on the way. */
+  head: Message | undefined = undefined;
+  /** Bytes received in order. */
+  received = 0;
+  /** Size of the blocks to ask for next. */
+  size = 0;
+  /** Why a block does not fit. */
+  fault = "";
+  readonly #limit: number;
+  readonly #keep: boolean;
+  #etag: string | undefined = undefined;
+  #chunks: Uint8Array[] = [];
+
+  /**
+   * @param limit bytes kept at most
+   * @param keep whether the body is kept: not where it is handed on block by block
+   */
+  constructor(limit: number, keep: boolean) {
+    this.#limit = limit;
+    this.#keep = keep;
+  }
+
+  /** The total announced by Size2, where it was. */
+  get total(): number | undefined {
+    return this.head && uintOption(this.head.options, OptionNumber.Size2);
+  }
+
+  /** Takes the next response. */
+  take(message: Message): number {
+    const block = uintOption(message.options, OptionNumber.Block2);
+    if (block === undefined || (this.head !== undefined && !isSuccess(message.code))) {
+      if (this.head !== undefined && isSuccess(message.code)) {
+        return this.#invalid(`Response to the request for byte ${this.received} has no Block2`);
+      }
+      if (this.#keep && message.payload.length > this.#limit) return this.#tooLarge();
+      this.head = message;
+      this.#chunks = [message.payload];
+      this.received = message.payload.length;
+      return Assembled.Whole;
+    }
+    const szx = block & 7;
+    const size = blockSizeOf(szx);
+    const more = (block & 8) !== 0;
+    const offset = (block >>> 4) * size;
+    if (szx === 7) return this.#invalid("Response has a Block2 with the reserved SZX 7");
+    if (this.head !== undefined && etagOf(message) !== this.#etag) return Assembled.Changed;
+    if (offset !== this.received) {
+      return this.#invalid(`Response has byte ${offset} on, asked was byte ${this.received} on`);
+    }
+    if (more && message.payload.length !== size) {
+      return this.#invalid(`Block of ${size} bytes came with ${message.payload.length}`);
+    }
+    if (this.#keep && offset + message.payload.length > this.#limit) return this.#tooLarge();
+    if (this.head === undefined) {
+      this.head = message;
+      this.#etag = etagOf(message);
+    }
+    this.size = size;
+    this.received += message.payload.length;
+    if (this.#keep) this.#chunks.push(message.payload);
+    return more ? Assembled.More : Assembled.Whole;
+  }
+
+  /** The response as if it had come in one: the head with the whole body, without its Block2. */
+  whole(): Message {
+    const head = this.head!;
+    if (this.#chunks.length === 1 && findOption(head.options, OptionNumber.Block2) === undefined) {
+      return head;
+    }
+    return {
+      ...head,
+      options: head.options.filter(({ number }) => number !== OptionNumber.Block2),
+      payload: concat(this.#chunks, this.received),
+    };
+  }
+
+  #invalid(fault: string): number {
+    this.fault = fault;
+    return Assembled.Invalid;
+  }
+
+  #tooLarge(): number {
+    return this.#invalid(`Body is larger than the limit bodyBytes of ${this.#limit} bytes`);
+  }
+}
+
+/** Joins chunks; one chunk is taken as it is. */
+export function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  if (chunks.length === 1) return chunks[0]!;
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
+}

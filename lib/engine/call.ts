@@ -1,0 +1,402 @@
+/** A request of ours as the application knows it: bodies whole or streamed, blocks unseen. @module */
+
+import { CoAPError } from "../errors.ts";
+import type { Flow } from "../flow.ts";
+import { Code, isSuccess } from "../wire/code.ts";
+import type { Message } from "../wire/message.ts";
+import { encodeUint, findOption, type Option, OptionNumber, uintOption } from "../wire/option.ts";
+import { blockSizeOf, blockValue, concat } from "./assembly.ts";
+import { Download, type DownloadOwner } from "./download.ts";
+import type { ClientExchange, ClientOwner, Exchanges, StartOptions } from "./exchange.ts";
+import { Observation } from "./observation.ts";
+import type { Shared } from "./reliability.ts";
+import type { EngineEvent, ExchangeId, FailureReason, Outline, RequestOptions } from "./types.ts";
+
+/** What a call needs of the engine. */
+export interface CallHost {
+  readonly exchanges: Exchanges;
+  readonly shared: Shared;
+  readonly blockSize: number;
+  /** Uploads under way, by peer and resource: for the Request-Tag. */
+  readonly uploads: Map<string, number>;
+  /** Echo values to repeat, by peer. */
+  readonly echoes: Echoes;
+  nextTag(): number;
+  emit(event: EngineEvent): void;
+  /** The call is over with this event. */
+  settle(event: EngineEvent & { id: ExchangeId }): void;
+}
+
+/** Echo values received outside of 4.01, each for the next request to its peer (RFC 9175 section 2.3). */
+export interface Echoes {
+  take(key: string): Uint8Array | undefined;
+  put(key: string, value: Uint8Array): void;
+}
+
+const NOTHING = new Uint8Array(0);
+/** How often a changed representation is fetched anew. */
+const MAX_RESTARTS = 3;
+
+/** A request of ours. */
+export class Call implements ClientOwner, DownloadOwner {
+  readonly id: ExchangeId;
+  readonly #host: CallHost;
+  readonly #flow: Flow;
+  readonly #code: number;
+  /** The options asked for. */
+  readonly #options: Option[];
+  readonly #settings: RequestOptions;
+  readonly #start: StartOptions;
+  /** A Block option of the caller's own switches the handling of that direction off. */
+  readonly #rawUpload: boolean;
+  readonly #rawDownload: boolean;
+  #exchange: ClientExchange | undefined = undefined;
+  #download: Download | undefined = undefined;
+  #observation: Observation | undefined = undefined;
+
+  /** What is known of the body, from `#bodyAt` on. */
+  #body: Uint8Array;
+  #bodyAt = 0;
+  #bodyEnds: boolean;
+  #wantsBody = false;
+  /** Bytes acknowledged. */
+  #offset = 0;
+  /** Bytes of the block under way. */
+  #sending = 0;
+  #size: number;
+  #inBlocks = false;
+  #tag: Option | undefined = undefined;
+  #uploadKey: string | undefined = undefined;
+  #echo: Option | undefined = undefined;
+  #challenged = false;
+  #restarts = 0;
+
+  constructor(
+    host: CallHost,
+    id: ExchangeId,
+    flow: Flow,
+    outline: Outline,
+    settings: RequestOptions,
+    start: StartOptions,
+  ) {
+    this.#host = host;
+    this.id = id;
+    this.#flow = flow;
+    this.#code = outline.code;
+    this.#options = [...outline.options ?? []];
+    this.#settings = settings;
+    this.#start = start;
+    this.#rawUpload = findOption(this.#options, OptionNumber.Block1) !== undefined;
+    const block2 = uintOption(this.#options, OptionNumber.Block2);
+    this.#rawDownload = block2 !== undefined && block2 >>> 4 > 0;
+    this.#body = outline.payload ?? NOTHING;
+    this.#bodyEnds = !settings.upload;
+    this.#size = settings.blockSize ?? host.blockSize;
+    if (settings.blockSize !== undefined && block2 === undefined) {
+      this.#add(OptionNumber.Block2, blockValue(0, false, this.#size));
+    }
+    if (settings.progress && !this.#rawDownload) this.#add(OptionNumber.Size2, 0);
+    if (this.#bodyEnds && this.#body.length / this.#size > 0x100000) {
+      throw new CoAPError(
+        "blockwise",
+        `Body of "${this.#body.length}" bytes is more than blocks of ${this.#size} bytes can number`,
+      );
+    }
+  }
+
+  #add(number: number, value: number): void {
+    if (findOption(this.#options, number) === undefined) {
+      this.#options.push({ number, value: encodeUint(value) });
+    }
+  }
+
+  /** @throws {CoAPError} where the request can not be encoded or a limit is reached */
+  start(now: number): void {
+    const echo = this.#host.echoes.take(this.#flow.key);
+    if (echo !== undefined) this.#echo = { number: OptionNumber.Echo, value: echo };
+    this.#upload(now);
+  }
+
+  // -------------------------------------------------------------- the request's body
+
+  /** Sends the next part of the body, or asks for more of it. */
+  #upload(now: number): void {
+    const rest = this.#body.length - (this.#offset - this.#bodyAt);
+    if (!this.#bodyEnds && rest <= this.#size) {
+      this.#wantsBody = true;
+      const length = this.#size + 1 - rest;
+      return this.#host.emit({ type: "needBody", id: this.id, length });
+    }
+    if (rest > this.#size && !this.#inBlocks && !this.#rawUpload) this.#beginBlocks();
+    this.#sending = this.#inBlocks ? Math.min(rest, this.#size) : rest;
+    const from = this.#offset - this.#bodyAt;
+    this.#send(now, this.#body.subarray(from, from + this.#sending));
+  }
+
+  #beginBlocks(): void {
+    this.#inBlocks = true;
+    this.#uploadKey = this.#flow.key;
+    const { uploads } = this.#host;
+    const others = uploads.get(this.#uploadKey) ?? 0;
+    uploads.set(this.#uploadKey, others + 1);
+    // A second upload to a peer must not mix with the first (RFC 9175 section 3.3).
+    if (others > 0 && findOption(this.#options, OptionNumber.RequestTag) === undefined) {
+      this.#tag = { number: OptionNumber.RequestTag, value: encodeUint(this.#host.nextTag()) };
+    }
+  }
+
+  get #more(): boolean {
+    return !this.#bodyEnds ||
+      this.#offset - this.#bodyAt + this.#sending < this.#body.length;
+  }
+
+  #send(now: number, payload: Uint8Array): void {
+    const more = this.#inBlocks && this.#more;
+    // If-None-Match would meet what the first block made (RFC 7959 section 2.10).
+    const options = this.#offset === 0
+      ? this.#options.slice()
+      : this.#options.filter(({ number }) => number !== OptionNumber.IfNoneMatch);
+    if (this.#inBlocks) {
+      const value = encodeUint(blockValue(this.#offset, more, this.#size));
+      options.push({ number: OptionNumber.Block1, value });
+      if (this.#offset === 0 && this.#bodyEnds) {
+        options.push({ number: OptionNumber.Size1, value: encodeUint(this.#body.length) });
+      }
+      if (this.#tag !== undefined) options.push(this.#tag);
+    }
+    if (this.#echo !== undefined) options.push(this.#echo);
+    const observes = this.#settings.observe === true;
+    if (observes) options.push({ number: OptionNumber.Observe, value: NOTHING });
+    const exchange = this.#host.exchanges.start(
+      now,
+      this.#flow,
+      { code: this.#code, options, payload },
+      this,
+      this.#start,
+    );
+    this.#exchange = exchange;
+    if (observes && !more) exchange.kept = true;
+  }
+
+  /** More of a streamed body. */
+  provide(now: number, bytes: Uint8Array, last: boolean): void {
+    if (this.#bodyEnds) return;
+    const from = this.#offset - this.#bodyAt;
+    const rest = this.#body.subarray(from);
+    this.#bodyAt = this.#offset;
+    this.#body = rest.length === 0 ? bytes : concat([rest, bytes], rest.length + bytes.length);
+    this.#bodyEnds = last;
+    if (!this.#wantsBody) return;
+    this.#wantsBody = false;
+    this.#attempt(() => this.#upload(now));
+  }
+
+  /** Whether a response only took a part of the body, or asks for it anew: then the upload goes on. */
+  #goesOn(now: number, message: Message): boolean {
+    const { code, options } = message;
+    const block = uintOption(options, OptionNumber.Block1);
+    const szx = block === undefined ? 7 : block & 7;
+    const size = szx === 7 ? this.#size : blockSizeOf(szx);
+    if (this.#rawUpload) return false;
+    if (code === Code.RequestEntityTooLarge) {
+      const hint = szx !== 7 && (size < this.#size || !this.#inBlocks) && this.#body.length > size;
+      if (!hint || this.#bodyAt > 0) return false;
+      this.#size = Math.min(size, this.#size);
+      if (!this.#inBlocks) this.#beginBlocks();
+      return this.#beginAgain(now);
+    }
+    if (!this.#inBlocks) return false;
+    if (code === Code.RequestEntityIncomplete) {
+      if (this.#offset === 0 || this.#bodyAt > 0 || this.#restarts++ > 0) return false;
+      return this.#beginAgain(now);
+    }
+    if (code !== Code.Continue && !(isSuccess(code) && this.#more && block !== undefined)) {
+      return false;
+    }
+    const number = this.#offset / this.#size;
+    if (block === undefined || block >>> 4 !== number || !this.#more) {
+      this.#fail("blockwise", `Response does not continue block ${number} of the request`);
+      return true;
+    }
+    this.#offset += this.#sending;
+    this.#progress(
+      "upload",
+      this.#offset,
+      this.#bodyEnds ? this.#bodyAt + this.#body.length : undefined,
+    );
+    this.#size = Math.min(size, this.#size);
+    this.#attempt(() => this.#upload(now));
+    return true;
+  }
+
+  #beginAgain(now: number): boolean {
+    this.#offset = 0;
+    this.#attempt(() => this.#upload(now));
+    return true;
+  }
+
+  // -------------------------------------------------------------- responses
+
+  onResponse(now: number, exchange: ClientExchange, flow: Flow, message: Message): void {
+    if (this.#observation !== undefined) {
+      return this.#observation.onResponse(now, exchange, flow, message);
+    }
+    const echo = findOption(message.options, OptionNumber.Echo);
+    if (echo !== undefined && this.#answerEcho(now, exchange, message, echo)) return;
+    if (this.#goesOn(now, message)) return this.#letGo(now, exchange);
+    if (this.#inBlocks) {
+      this.#progress("upload", this.#offset + this.#sending, this.#bodyAt + this.#body.length);
+    }
+    this.#endUpload();
+    if (exchange.kept) {
+      if (
+        isSuccess(message.code) && uintOption(message.options, OptionNumber.Observe) !== undefined
+      ) {
+        this.#observation = new Observation(
+          this.#host,
+          this.id,
+          flow,
+          this.#code,
+          this.#options,
+          this.#inBlocks ? undefined : this.#body,
+          this.#start,
+          this.#host.shared.limits.bodyBytes,
+        );
+        return this.#observation.begin(now, exchange, message);
+      }
+      this.#letGo(now, exchange);
+    }
+    this.#exchange = undefined;
+    const block2 = this.#rawDownload ? undefined : findOption(message.options, OptionNumber.Block2);
+    if (block2 === undefined) return this.#whole(flow, message);
+    this.#download = new Download(
+      this.#host.exchanges,
+      this.#flow,
+      this.#code,
+      this.#options,
+      this.#start,
+      this,
+      this.#host.shared.limits.bodyBytes,
+      this.#settings.download ?? false,
+    );
+    this.#attempt(() => this.#download!.take(now, flow, message));
+  }
+
+  #letGo(now: number, exchange: ClientExchange): void {
+    exchange.kept = false;
+    this.#host.exchanges.end(now, exchange);
+  }
+
+  /** Repeats the request once where the server wants an Echo; else keeps the value for the next request. */
+  #answerEcho(now: number, exchange: ClientExchange, message: Message, echo: Option): boolean {
+    if (message.code !== Code.Unauthorized) {
+      this.#host.echoes.put(this.#flow.key, echo.value);
+      return false;
+    }
+    if (this.#challenged) return false;
+    this.#challenged = true;
+    this.#echo = { number: OptionNumber.Echo, value: echo.value };
+    this.#letGo(now, exchange);
+    this.#attempt(() => this.#upload(now));
+    return true;
+  }
+
+  onBlock(_now: number, flow: Flow, message: Message, download: Download): void {
+    const { received, total } = download.assembly;
+    this.#progress("download", received, total);
+    if (!this.#settings.download) return;
+    if (received === message.payload.length) {
+      this.#host.emit({ type: "response", id: this.id, flow, message, more: true });
+    } else {
+      this.#host.emit({ type: "body", id: this.id, bytes: message.payload, last: false });
+    }
+  }
+
+  onWhole(_now: number, flow: Flow, message: Message, download: Download): void {
+    const { received, total, head } = download.assembly;
+    if (this.#settings.progress) this.#progress("download", received, total ?? received);
+    if (this.#settings.download && head !== message) {
+      this.#host.settle({ type: "body", id: this.id, bytes: message.payload, last: true });
+    } else this.#whole(flow, message);
+  }
+
+  #whole(flow: Flow, message: Message): void {
+    this.#host.settle({ type: "response", id: this.id, flow, message, more: false });
+  }
+
+  onChanged(now: number): void {
+    const safe = this.#code === Code.GET || this.#code === Code.FETCH;
+    if (!safe || this.#settings.download || this.#bodyAt > 0 || this.#restarts++ >= MAX_RESTARTS) {
+      return this.#fail("blockwise", "The resource changed while its blocks were fetched");
+    }
+    this.#download = undefined;
+    this.#beginAgain(now);
+  }
+
+  onDownloadFailed(_now: number, reason: FailureReason, detail: string | undefined): void {
+    this.#fail(reason, detail);
+  }
+
+  onFailed(now: number, exchange: ClientExchange, reason: FailureReason, detail?: string): void {
+    if (this.#observation === undefined) this.#fail(reason, detail);
+    else this.#observation.onFailed(now, exchange, reason, detail);
+  }
+
+  /** The next block of a streamed response is wanted. */
+  consume(now: number): void {
+    const download = this.#download;
+    if (download !== undefined) this.#attempt(() => download.next(now));
+  }
+
+  // -------------------------------------------------------------- the end
+
+  /** The application gives up; an observation is deregistered. */
+  cancel(now: number): void {
+    this.#endUpload();
+    this.#download?.cancel(now);
+    if (this.#observation !== undefined) return this.#observation.cancel(now);
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    this.#host.exchanges.end(now, exchange);
+    if (exchange.kept && exchange.sent!.id >= 0 && !this.#inBlocks) {
+      Observation.deregister(
+        now,
+        this.#host,
+        exchange,
+        this.#code,
+        this.#options,
+        this.#body,
+        this.#start,
+      );
+    }
+  }
+
+  #fail(reason: FailureReason, detail: string | undefined): void {
+    this.#endUpload();
+    this.#host.settle({ type: "failed", id: this.id, flow: this.#flow, reason, detail });
+  }
+
+  #endUpload(): void {
+    const key = this.#uploadKey;
+    if (key === undefined) return;
+    this.#uploadKey = undefined;
+    const { uploads } = this.#host;
+    const others = uploads.get(key)! - 1;
+    if (others === 0) uploads.delete(key);
+    else uploads.set(key, others);
+  }
+
+  /** A further request that can not be made ends the call: what a peer sends makes nothing throw. */
+  #attempt(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#fail("blockwise", error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #progress(direction: "upload" | "download", bytes: number, total: number | undefined): void {
+    if (!this.#settings.progress) return;
+    this.#host.emit({ type: "progress", id: this.id, direction, bytes, total });
+  }
+}

@@ -1,0 +1,232 @@
+/** An observation of ours: RFC 7641 section 3. @module */
+
+import type { Flow } from "../flow.ts";
+import { isSuccess } from "../wire/code.ts";
+import type { Message } from "../wire/message.ts";
+import { encodeUint, findOption, type Option, OptionNumber, uintOption } from "../wire/option.ts";
+import type { CallHost } from "./call.ts";
+import { Download, type DownloadOwner } from "./download.ts";
+import type { ClientExchange, ClientOwner, StartOptions } from "./exchange.ts";
+import type { Timed } from "./timers.ts";
+import type { ExchangeId, FailureReason } from "./types.ts";
+
+/** The order of notifications is by time alone after this, ms (RFC 7641 section 3.4). */
+const FORGET_ORDER = 128_000;
+/** Registrations in a row that may fail before the observation does. */
+const MAX_ATTEMPTS = 5;
+/** A lost observation is registered again after a random delay in this range, ms (RFC 7641 section 3.3.1). */
+const DELAY = { from: 5_000, to: 15_000 };
+const DEFAULT_MAX_AGE = 60;
+
+/** Whether a notification with number `v2` at `t2` is newer than one with `v1` at `t1` (RFC 7641 section 3.4). */
+export function isNewer(v1: number, t1: number, v2: number, t2: number): boolean {
+  return (v1 < v2 && v2 - v1 < 0x800000) || (v1 > v2 && v1 - v2 > 0x800000) ||
+    t2 > t1 + FORGET_ORDER;
+}
+
+/** Nobody waits for the answer to a deregistration. */
+const NOBODY: ClientOwner = { onResponse(): void {}, onFailed(): void {} };
+
+/** Keeps one resource observed until it is canceled or the server ends it. */
+export class Observation implements ClientOwner, DownloadOwner, Timed {
+  at = 0;
+  slot = -1;
+  readonly #host: CallHost;
+  readonly #id: ExchangeId;
+  readonly #flow: Flow;
+  readonly #code: number;
+  readonly #options: readonly Option[];
+  readonly #payload: Uint8Array | undefined;
+  readonly #start: StartOptions;
+  readonly #limit: number;
+  #exchange: ClientExchange | undefined = undefined;
+  #number = 0;
+  #numberAt = 0;
+  #attempts = 0;
+  /** Fetches the further blocks of the newest state. */
+  #download: Download | undefined = undefined;
+
+  /** @param payload the request's body; undefined where it went in blocks: then nothing is registered again */
+  constructor(
+    host: CallHost,
+    id: ExchangeId,
+    flow: Flow,
+    code: number,
+    options: readonly Option[],
+    payload: Uint8Array | undefined,
+    start: StartOptions,
+    limit: number,
+  ) {
+    this.#host = host;
+    this.#id = id;
+    this.#flow = flow;
+    this.#code = code;
+    this.#options = options;
+    this.#payload = payload;
+    this.#start = start;
+    this.#limit = limit;
+  }
+
+  /** Takes over after the first response. */
+  begin(now: number, exchange: ClientExchange, message: Message): void {
+    this.#exchange = exchange;
+    this.#numberAt = -Infinity;
+    this.onResponse(now, exchange, this.#flow, message);
+  }
+
+  onResponse(now: number, exchange: ClientExchange, flow: Flow, message: Message): void {
+    this.#attempts = 0;
+    const number = uintOption(message.options, OptionNumber.Observe);
+    if (number === undefined || !isSuccess(message.code)) {
+      // The server has removed us (RFC 7641 section 3.2), or does not observe any more: the last word.
+      this.#stop(now);
+      exchange.kept = false;
+      this.#host.exchanges.end(now, exchange);
+      return this.#deliver(now, flow, message);
+    }
+    const maxAge = uintOption(message.options, OptionNumber.MaxAge) ?? DEFAULT_MAX_AGE;
+    if (this.#numberAt !== -Infinity && !isNewer(this.#number, this.#numberAt, number, now)) {
+      if (this.slot < 0) this.#registerIn(now, maxAge * 1000);
+      return this.#host.emit({ type: "notification", id: this.#id, flow, message, latest: false });
+    }
+    this.#number = number;
+    this.#numberAt = now;
+    this.#registerIn(now, maxAge * 1000);
+    this.#deliver(now, flow, message);
+  }
+
+  /** Fetches what is missing of a state and hands it on; an older fetch is given up. */
+  #deliver(now: number, flow: Flow, message: Message): void {
+    this.#download?.cancel(now);
+    this.#download = undefined;
+    if (findOption(message.options, OptionNumber.Block2) === undefined) {
+      return this.onWhole(now, flow, message);
+    }
+    this.#fetch().take(now, flow, message);
+  }
+
+  #fetch(): Download {
+    return this.#download = new Download(
+      this.#host.exchanges,
+      this.#flow,
+      this.#code,
+      this.#options,
+      { ...this.#start, token: undefined },
+      this,
+      this.#limit,
+      false,
+    );
+  }
+
+  onBlock(): void {}
+
+  onWhole(_now: number, flow: Flow, message: Message): void {
+    this.#download = undefined;
+    if (this.#exchange?.kept || this.slot >= 0) {
+      this.#host.emit({ type: "notification", id: this.#id, flow, message, latest: true });
+    } else this.#host.settle({ type: "response", id: this.#id, flow, message, more: false });
+  }
+
+  /** A newer state exists: its notification is on the way, or a new registration brings it. */
+  onChanged(now: number): void {
+    this.#download = undefined;
+    if (this.#payload !== undefined) this.#register(now);
+  }
+
+  onDownloadFailed(now: number, reason: FailureReason, detail: string | undefined): void {
+    this.#download = undefined;
+    if (reason === "blockwise") return this.#fail(now, reason, detail);
+    this.#registerIn(now, 0);
+  }
+
+  onFailed(now: number, _exchange: ClientExchange, reason: FailureReason, detail?: string): void {
+    this.#exchange = undefined;
+    if (reason === "rejected-response" || ++this.#attempts >= MAX_ATTEMPTS) {
+      return this.#fail(now, reason, detail);
+    }
+    this.#registerIn(now, 0);
+  }
+
+  expire(now: number): void {
+    this.#register(now);
+  }
+
+  #registerIn(now: number, delay: number): void {
+    if (this.#payload === undefined) return;
+    const extra = this.#host.shared.entropy.between(DELAY.from, DELAY.to);
+    this.#host.shared.timers.set(this, now + delay + extra);
+  }
+
+  /** Registers again: with the same token while the old registration may stand (RFC 7641 section 3.3.1). */
+  #register(now: number): void {
+    const old = this.#exchange;
+    if (old !== undefined) this.#host.exchanges.end(now, old);
+    const options = [...this.#options, { number: OptionNumber.Observe, value: encodeUint(0) }];
+    const outline = { code: this.#code, options, payload: this.#payload };
+    const start = { ...this.#start, token: old?.token };
+    try {
+      this.#exchange = this.#host.exchanges.start(now, this.#flow, outline, this, start);
+      this.#exchange.kept = true;
+    } catch (error) {
+      this.#fail(now, "blockwise", error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** The application has seen enough: tells the server. */
+  cancel(now: number): void {
+    this.#stop(now);
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    this.#host.exchanges.end(now, exchange);
+    // Without its body the request can not be repeated: a Reset to the next notification tells as well.
+    if (this.#payload === undefined) return;
+    Observation.deregister(
+      now,
+      this.#host,
+      exchange,
+      this.#code,
+      this.#options,
+      this.#payload,
+      this.#start,
+    );
+  }
+
+  /** Deregisters the observation of an ended exchange (RFC 7641 section 3.6). */
+  static deregister(
+    now: number,
+    host: CallHost,
+    exchange: ClientExchange,
+    code: number,
+    options: readonly Option[],
+    payload: Uint8Array,
+    start: StartOptions,
+  ): void {
+    const observe = { number: OptionNumber.Observe, value: encodeUint(1) };
+    const outline = {
+      code,
+      options: [...options.filter(({ number }) => number !== OptionNumber.ETag), observe],
+      payload,
+    };
+    try {
+      host.exchanges.start(now, exchange.flow, outline, NOBODY, {
+        ...start,
+        token: exchange.token,
+      });
+    } catch {
+      // No room for it: the server finds out with its next notification.
+    }
+  }
+
+  #stop(now: number): void {
+    this.#host.shared.timers.clear(this);
+    this.#download?.cancel(now);
+    this.#download = undefined;
+  }
+
+  #fail(now: number, reason: FailureReason, detail: string | undefined): void {
+    this.#stop(now);
+    if (this.#exchange !== undefined) this.#host.exchanges.end(now, this.#exchange);
+    this.#exchange = undefined;
+    this.#host.settle({ type: "failed", id: this.#id, flow: this.#flow, reason, detail });
+  }
+}

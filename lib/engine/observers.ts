@@ -1,0 +1,517 @@
+/** Those who observe our resources: RFC 7641 section 4. @module */
+
+import type { Flow } from "../flow.ts";
+import { equalBytes } from "../wire/bytes.ts";
+import { Code, isSuccess } from "../wire/code.ts";
+import { encode, type Message, MessageType } from "../wire/message.ts";
+import { encodeUint, findOption, findOptions, OptionNumber, uintOption } from "../wire/option.ts";
+import { blockSizeOf } from "./assembly.ts";
+import { type ServerExchange, tokenKey } from "./exchange.ts";
+import { Outgoing } from "./message_states.ts";
+import type { Peer } from "./peers.ts";
+import { ageMaxAge, type Reliability, Sent, type SentOwner, type Shared } from "./reliability.ts";
+import { requestKey, type ServerBlocks } from "./server_blocks.ts";
+import type { Timed } from "./timers.ts";
+import type {
+  EngineEvent,
+  ExchangeId,
+  NotifyOptions,
+  Outline,
+  UnobservedReason,
+  Variant,
+} from "./types.ts";
+
+/** Notifications that may leave before an acknowledgement or `PACE` lets more follow: what a socket's buffer holds. */
+const BURST = 128;
+const PACE = 10;
+/** Message IDs of earlier notifications by which a Reset still finds the observer. */
+const REMEMBERED_IDS = 4;
+/** Longest run of time without a Confirmable notification, ms (RFC 7641 section 4.5). */
+const DAY = 24 * 3600 * 1000;
+const NUMBERS = 0x1000000;
+/** States numbered in a millisecond at most: below 2^23 in 256 s (RFC 7641 section 4.4). */
+const NUMBERS_PER_MS = 16;
+
+/** A state on its way to observers: encoded once for each block size, and once more for those who have it. */
+class State {
+  outline: Outline;
+  readonly confirmable: boolean;
+  readonly every: number;
+  readonly at: number;
+  /** The value of Observe, -1 before the first notification. */
+  number = -1;
+  readonly tails: Map<number, Uint8Array> = new Map<number, Uint8Array>();
+
+  constructor(outline: Outline, options: NotifyOptions, now: number) {
+    this.outline = outline;
+    this.confirmable = options.confirmable ?? true;
+    this.every = options.confirmableEvery ?? 5;
+    this.at = now;
+  }
+
+  get final(): boolean {
+    return !isSuccess(this.outline.code);
+  }
+}
+
+/** The observers of one resource. */
+interface Resource {
+  readonly name: string;
+  readonly observers: Set<Observer>;
+  number: number;
+  numberedAt: number;
+  numbered: number;
+}
+
+/** One registration. */
+class Observer implements SentOwner, Timed {
+  at = 0;
+  slot = -1;
+  id: ExchangeId;
+  readonly peer: Peer;
+  readonly flow: Flow;
+  readonly key: number | string;
+  resource: Resource;
+  request: Message;
+  variant: string;
+  /** Largest block it takes. */
+  szx: number;
+  /** The newest state it has not been sent. */
+  pending: State | undefined = undefined;
+  /** The state on its way. */
+  state: State | undefined = undefined;
+  sent: Sent | undefined = undefined;
+  queued = false;
+  removed = false;
+  /** Non-confirmable notifications since the last Confirmable one. */
+  unconfirmed = 0;
+  confirmedAt: number;
+  /** When the next Non-confirmable one may leave, ms. */
+  freeAt = 0;
+  /** Message IDs of earlier notifications. */
+  readonly ids: number[] = [];
+  /** When a notification was last handed over: reports go by it. */
+  report = false;
+  readonly #observers: Observers;
+
+  constructor(
+    observers: Observers,
+    exchange: ServerExchange,
+    resource: Resource,
+    szx: number,
+    now: number,
+  ) {
+    this.#observers = observers;
+    this.id = exchange.id;
+    this.peer = exchange.peer;
+    this.flow = exchange.flow;
+    this.request = exchange.request;
+    this.key = tokenKey(exchange.request.token);
+    this.resource = resource;
+    this.variant = variantOf(exchange.request);
+    this.szx = szx;
+    this.confirmedAt = now;
+  }
+
+  onSent(now: number, sent: Sent): void {
+    this.#observers.remember(this, sent.id);
+    this.confirmedAt = now;
+    this.unconfirmed = 0;
+  }
+
+  onAcknowledged(now: number): boolean {
+    this.#observers.acknowledged(now, this);
+    return true;
+  }
+
+  onFailed(now: number, _sent: Sent, reason: "timeout" | "reset" | "message-ids"): void {
+    this.sent = undefined;
+    this.#observers.remove(now, this, reason === "reset" ? "reset" : "timeout");
+  }
+
+  onRetransmit(now: number, sent: Sent): void {
+    this.#observers.supersede(now, this, sent);
+  }
+
+  expire(now: number): void {
+    this.#observers.enqueue(now, this);
+  }
+}
+
+/** What tells the representations of a resource apart, without the peer. */
+function variantOf(request: Message): string {
+  let key = requestKey("", request, false);
+  if (request.payload.length > 0) {
+    key += ` ${String.fromCharCode(...request.payload.subarray(0, 4096))}`;
+  }
+  return key;
+}
+
+/** Gives way to further notifications when none is acknowledged. */
+class Pace implements Timed {
+  at = 0;
+  slot = -1;
+  readonly #observers: Observers;
+
+  constructor(observers: Observers) {
+    this.#observers = observers;
+  }
+
+  expire(now: number): void {
+    this.#observers.refill(now);
+  }
+}
+
+/** The registrations of an engine, and their notifications. */
+export class Observers {
+  /** Registrations. */
+  size = 0;
+  readonly #shared: Shared;
+  readonly #layer: Reliability;
+  readonly #blocks: ServerBlocks;
+  readonly #emit: (event: EngineEvent) => void;
+  readonly #resources = new Map<string, Resource>();
+  readonly #pace: Pace;
+  #queue: Observer[] = [];
+  #head = 0;
+  #credit = BURST;
+
+  constructor(
+    shared: Shared,
+    layer: Reliability,
+    blocks: ServerBlocks,
+    emit: (event: EngineEvent) => void,
+  ) {
+    this.#shared = shared;
+    this.#layer = layer;
+    this.#blocks = blocks;
+    this.#emit = emit;
+    this.#pace = new Pace(this);
+  }
+
+  // -------------------------------------------------------------- registrations
+
+  /**
+   * Registers the sender of a request, or renews its registration. Answers the value of Observe for the response,
+   * -1 where a limit forbids it.
+   */
+  register(now: number, exchange: ServerExchange, name: string): number {
+    const { peer, request } = exchange;
+    const key = tokenKey(request.token);
+    const known = peer.observers?.get(key);
+    const block2 = uintOption(request.options, OptionNumber.Block2);
+    const szx = Math.min(block2 === undefined ? 6 : block2 & 7, 6);
+    if (known !== undefined && known.resource.name === name) {
+      known.id = exchange.id;
+      known.request = request;
+      known.variant = variantOf(request);
+      known.szx = szx;
+      known.pending = undefined;
+      return known.resource.number;
+    }
+    if (known !== undefined) this.remove(now, known, "replaced");
+    const { limits, stats } = this.#shared;
+    if (this.size >= limits.observers || (peer.observers?.size ?? 0) >= limits.observersPerPeer) {
+      stats.rejectedLimit++;
+      return -1;
+    }
+    let resource = this.#resources.get(name);
+    if (resource === undefined) {
+      const number = this.#shared.entropy.uint16();
+      resource = { name, observers: new Set(), number, numberedAt: 0, numbered: 0 };
+      this.#resources.set(name, resource);
+    }
+    const observer = new Observer(this, exchange, resource, szx, now);
+    resource.observers.add(observer);
+    (peer.observers ??= new Map()).set(observer.key, observer);
+    peer.holds++;
+    this.size++;
+    return resource.number;
+  }
+
+  /** The sender does not want to observe any more (RFC 7641 section 4.1). */
+  deregister(now: number, peer: Peer, token: Uint8Array): void {
+    const observer = peer.observers?.get(tokenKey(token));
+    if (observer !== undefined) this.remove(now, observer, "deregistered");
+  }
+
+  /** A Reset that answers no message under way: perhaps an earlier notification (RFC 7641 section 4.5). */
+  onReset(now: number, peer: Peer, id: number): boolean {
+    const observer = peer.notified?.get(id);
+    if (observer === undefined) return false;
+    this.remove(now, observer, "reset");
+    return true;
+  }
+
+  remove(now: number, observer: Observer, reason: UnobservedReason): void {
+    if (observer.removed) return;
+    observer.removed = true;
+    const { peer, resource, sent } = observer;
+    for (const id of observer.ids) this.#unremember(peer, id, observer);
+    peer.observers!.delete(observer.key);
+    if (peer.observers!.size === 0) peer.observers = undefined;
+    peer.holds--;
+    this.size--;
+    resource.observers.delete(observer);
+    if (resource.observers.size === 0) this.#resources.delete(resource.name);
+    this.#shared.timers.clear(observer);
+    observer.pending = observer.state = observer.sent = undefined;
+    if (sent !== undefined) this.#layer.release(now, sent);
+    this.#emit({
+      type: "unobserved",
+      id: observer.id,
+      flow: observer.flow,
+      request: observer.request,
+      resource: resource.name,
+      reason,
+    });
+  }
+
+  /** Removes every registration without telling anybody. */
+  clear(now: number): void {
+    for (const resource of [...this.#resources.values()]) {
+      for (const observer of [...resource.observers]) this.remove(now, observer, "closed");
+    }
+  }
+
+  // -------------------------------------------------------------- notifications
+
+  /** The different requests by which a resource is observed, one of each kind. */
+  variants(name: string): Variant[] {
+    const variants = new Map<string, Variant>();
+    for (const { variant, request, flow, id } of this.#resources.get(name)?.observers ?? []) {
+      if (!variants.has(variant)) variants.set(variant, { key: variant, id, flow, request });
+    }
+    return [...variants.values()];
+  }
+
+  /** Sends a state to the observers of a resource, or of one variant of it. Answers how many they are. */
+  notify(
+    now: number,
+    name: string,
+    variant: string | undefined,
+    outline: Outline,
+    options: NotifyOptions,
+  ): number {
+    const resource = this.#resources.get(name);
+    if (resource === undefined) return 0;
+    const state = new State(outline, options, now);
+    let count = 0;
+    for (const observer of resource.observers) {
+      if (variant !== undefined && observer.variant !== variant) continue;
+      count++;
+      observer.pending = state;
+      observer.report = options.report ?? false;
+      this.enqueue(now, observer);
+    }
+    this.#pump(now);
+    return count;
+  }
+
+  /** Puts an observer in the queue, unless a notification of its is under way. */
+  enqueue(now: number, observer: Observer): void {
+    if (observer.removed || observer.queued || observer.pending === undefined) return;
+    const { sent } = observer;
+    if (sent !== undefined) {
+      // One that waits for its turn at the peer carries the newest state; one under way is superseded or followed.
+      if (sent.state === Outgoing.Queued) this.#rewrite(now, observer, sent);
+      return;
+    }
+    if (observer.slot >= 0) return;
+    observer.queued = true;
+    this.#queue.push(observer);
+    if (this.#queue.length - this.#head === 1) this.#pump(now);
+  }
+
+  refill(now: number): void {
+    this.#credit = BURST;
+    this.#pump(now);
+  }
+
+  acknowledged(now: number, observer: Observer): void {
+    observer.sent = observer.state = undefined;
+    if (this.#credit < BURST) this.#credit++;
+    if (observer.report) {
+      this.#emit({
+        type: "answered",
+        id: observer.id,
+        flow: observer.flow,
+        outcome: "acknowledged",
+      });
+    }
+    this.enqueue(now, observer);
+    this.#pump(now);
+  }
+
+  #pump(now: number): void {
+    while (this.#head < this.#queue.length && this.#credit > 0) {
+      const observer = this.#queue[this.#head]!;
+      if (!observer.removed && observer.pending !== undefined && !this.#number(now, observer)) {
+        this.#credit = 0;
+        break;
+      }
+      this.#head++;
+      observer.queued = false;
+      if (!observer.removed && observer.pending !== undefined) this.#send(now, observer);
+    }
+    if (this.#head === this.#queue.length) {
+      this.#queue = [];
+      this.#head = 0;
+      this.#credit = Math.max(this.#credit, 1);
+      return;
+    }
+    if (this.#pace.slot < 0) this.#shared.timers.set(this.#pace, now + PACE);
+  }
+
+  /** Numbers a state when it is first sent: states that nobody was sent cost no numbers. */
+  #number(now: number, observer: Observer): boolean {
+    const { resource } = observer;
+    const state = observer.pending!;
+    if (state.number >= 0 || state.final) return true;
+    if (resource.numberedAt !== now) {
+      resource.numberedAt = now;
+      resource.numbered = 0;
+    }
+    if (resource.numbered++ >= NUMBERS_PER_MS) return false;
+    resource.number = (resource.number + 1) % NUMBERS;
+    state.number = resource.number;
+    return true;
+  }
+
+  #send(now: number, observer: Observer): void {
+    const { peer, flow } = observer;
+    const state = observer.pending!;
+    const confirmable = state.confirmable || state.final ||
+      observer.unconfirmed + 1 >= state.every || now - observer.confirmedAt >= DAY;
+    if (!confirmable && now < observer.freeAt) {
+      return this.#shared.timers.set(observer, observer.freeAt);
+    }
+    observer.pending = undefined;
+    this.#credit--;
+    const bytes = this.#encode(now, observer, state, confirmable);
+    if (state.final) {
+      this.#layer.send(now, new Sent(this.#layer, peer, flow, true, bytes, FAREWELL));
+      return this.remove(now, observer, "error");
+    }
+    if (!confirmable) {
+      const { ackTimeout, ackRandomFactor } = this.#shared.parameters;
+      observer.freeAt = now + ackTimeout * ackRandomFactor;
+      observer.unconfirmed++;
+      if (this.#layer.sendOnce(now, peer, flow, bytes)) {
+        this.remember(observer, bytes[2]! << 8 | bytes[3]!);
+      }
+      if (observer.report) this.#emit({ type: "answered", id: observer.id, flow, outcome: "sent" });
+      return;
+    }
+    observer.state = state;
+    observer.sent = new Sent(this.#layer, peer, flow, true, bytes, observer);
+    this.#layer.send(now, observer.sent);
+  }
+
+  /** The newest state takes the place of one that has not left yet. */
+  #rewrite(now: number, observer: Observer, sent: Sent): void {
+    if (!this.#number(now, observer)) return;
+    const state = observer.pending!;
+    if (state.final) {
+      observer.sent = undefined;
+      this.#layer.release(now, sent);
+      return this.enqueue(now, observer);
+    }
+    observer.pending = undefined;
+    observer.state = state;
+    sent.bytes = this.#encode(now, observer, state, true);
+  }
+
+  /**
+   * Before a retransmission: a newer state takes the place of the old one, with a message ID of its own and the
+   * retry counter kept (RFC 7641 section 4.5.2); else Max-Age is brought up to date.
+   */
+  supersede(now: number, observer: Observer, sent: Sent): void {
+    const pending = observer.pending;
+    if (pending !== undefined && !pending.final && this.#number(now, observer)) {
+      if (!this.#layer.renumber(now, sent)) return;
+      observer.pending = undefined;
+      observer.state = pending;
+      this.remember(observer, sent.id);
+    }
+    const { id } = sent;
+    sent.bytes = this.#encode(now, observer, observer.state!, true);
+    sent.bytes[2] = id >> 8;
+    sent.bytes[3] = id & 0xff;
+  }
+
+  #encode(now: number, observer: Observer, state: State, confirmable: boolean): Uint8Array {
+    const { token } = observer.request;
+    const type = confirmable ? MessageType.Confirmable : MessageType.NonConfirmable;
+    if (token.length > 8 || now - state.at >= 1000) {
+      return encode({ type, token, ...this.#outline(now, observer, state) }, this.#shared);
+    }
+    const known = this.#isKnown(observer, state);
+    const variant = known ? -1 : observer.szx;
+    let tail = state.tails.get(variant);
+    if (tail === undefined || state.outline.payload!.length > blockSizeOf(observer.szx)) {
+      tail = encode(this.#outline(now, observer, state)).subarray(4);
+      state.tails.set(variant, tail);
+    }
+    const bytes = new Uint8Array(4 + token.length + tail.length);
+    bytes[0] = 0x40 | type << 4 | token.length;
+    bytes[1] = known ? Code.Valid : state.outline.code;
+    bytes.set(token, 4);
+    bytes.set(tail, 4 + token.length);
+    return bytes;
+  }
+
+  /** Whether the observer said that it has this representation (RFC 7641 section 4.3.3). */
+  #isKnown(observer: Observer, state: State): boolean {
+    if (state.outline.code !== Code.Content) return false;
+    const etag = findOption(state.outline.options ?? [], OptionNumber.ETag);
+    return etag !== undefined &&
+      findOptions(observer.request.options, OptionNumber.ETag)
+        .some(({ value }) => equalBytes(value, etag.value));
+  }
+
+  #outline(now: number, observer: Observer, state: State): Outline {
+    let { outline } = state;
+    const { payload } = outline;
+    if (this.#isKnown(observer, state)) {
+      const options = outline.options!.filter(({ number }) =>
+        number === OptionNumber.ETag || number === OptionNumber.MaxAge
+      );
+      outline = { code: Code.Valid, options };
+    } else if (payload !== undefined && payload.length > blockSizeOf(observer.szx)) {
+      outline = state.outline = this.#blocks.identify(outline);
+      outline = this.#blocks.notification(
+        now,
+        observer.peer.key,
+        observer.request,
+        outline,
+        observer.szx,
+      );
+    }
+    const options = ageMaxAge(outline.options ?? [], now - state.at);
+    if (state.final) return { ...outline, options };
+    const observe = { number: OptionNumber.Observe, value: encodeUint(state.number) };
+    return { ...outline, options: [observe, ...options] };
+  }
+
+  // -------------------------------------------------------------- message IDs of notifications
+
+  remember(observer: Observer, id: number): void {
+    if (observer.removed) return;
+    const { peer, ids } = observer;
+    ids.push(id);
+    (peer.notified ??= new Map()).set(id, observer);
+    if (ids.length > REMEMBERED_IDS) this.#unremember(peer, ids.shift()!, observer);
+  }
+
+  #unremember(peer: Peer, id: number, observer: Observer): void {
+    if (peer.notified?.get(id) !== observer) return;
+    peer.notified.delete(id);
+    if (peer.notified.size === 0) peer.notified = undefined;
+  }
+}
+
+/** The last word to an observer: nobody asks what becomes of it. */
+const FAREWELL: SentOwner = { onSent(): void {}, onAcknowledged: () => true, onFailed(): void {} };
+
+export type { Observer };
