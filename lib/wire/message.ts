@@ -1,0 +1,12 @@
+/** Messages and their bytes over UDP and DTLS (RFC 7252 section 3). @module */
+
+export { decode } from "./decode.ts";
+export { encode } from "./encode.ts";
+export {
+  type CodecSettings,
+  type FormatError,
+  type FormatErrorReason,
+  type Message,
+  type MessageInit,
+  MessageType,
+} from "./message_format.ts";

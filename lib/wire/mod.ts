@@ -1,0 +1,56 @@
+/**
+ * CoAP messages, options, codes, URIs and links: bytes to values and back, without state and without I/O.
+ *
+ * @module
+ */
+
+export {
+  blockMore,
+  blockNumber,
+  blockSize,
+  blockSzx,
+  decodeBlock,
+  encodeBlock,
+  MAX_BLOCK_NUMBER,
+} from "./block_option.ts";
+export {
+  Code,
+  codeClass,
+  codeName,
+  codeText,
+  isRequestCode,
+  isResponseCode,
+  isSuccess,
+  parseCode,
+} from "./code.ts";
+export {
+  type CodecSettings,
+  decode,
+  encode,
+  type FormatError,
+  type FormatErrorReason,
+  type Message,
+  type MessageInit,
+  MessageType,
+} from "./message.ts";
+export {
+  checkRequestOptions,
+  checkResponseOptions,
+  decodeUint,
+  encodeUint,
+  findOption,
+  findOptions,
+  isCritical,
+  isNoCacheKey,
+  isUnsafe,
+  makeOption,
+  type Option,
+  type OptionDefinition,
+  optionDefinition,
+  type OptionFormat,
+  optionName,
+  OptionNumber,
+  type OptionUse,
+  stringOptions,
+  uintOption,
+} from "./option.ts";
