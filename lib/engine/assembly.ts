@@ -2,7 +2,7 @@
 
 import { isSuccess } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
-import { findOption, OptionNumber, uintOption } from "../wire/option.ts";
+import { findOption, type Option, OptionNumber, uintOption } from "../wire/option.ts";
 
 /** What a response did to the body. */
 export const Assembled = {
@@ -108,11 +108,11 @@ export class Assembly {
     if (this.#chunks.length === 1 && findOption(head.options, OptionNumber.Block2) === undefined) {
       return head;
     }
-    return {
-      ...head,
-      options: head.options.filter(({ number }) => number !== OptionNumber.Block2),
-      payload: concat(this.#chunks, this.received),
-    };
+    return withBody(
+      head,
+      head.options.filter(({ number }) => number !== OptionNumber.Block2),
+      concat(this.#chunks, this.received),
+    );
   }
 
   #invalid(fault: string): number {
@@ -123,6 +123,16 @@ export class Assembly {
   #tooLarge(): number {
     return this.#invalid(`Body is larger than the limit bodyBytes of ${this.#limit} bytes`);
   }
+}
+
+/** The message with other options and payload. */
+export function withBody(
+  message: Message,
+  options: readonly Option[],
+  payload: Uint8Array,
+): Message {
+  const { type, code, id, token } = message;
+  return { type, code, id, token, options, payload, error: undefined };
 }
 
 /** Joins chunks; one chunk is taken as it is. */

@@ -108,7 +108,7 @@ class Observer implements SentOwner, Timed {
     this.request = exchange.request;
     this.key = tokenKey(exchange.request.token);
     this.resource = resource;
-    this.variant = variantOf(exchange.request);
+    this.variant = variantOf(exchange.id, exchange.request);
     this.szx = szx;
     this.confirmedAt = now;
   }
@@ -138,13 +138,17 @@ class Observer implements SentOwner, Timed {
   }
 }
 
+/** A body up to this size tells representations apart; a longer one makes its observer a kind of its own. */
+const COMPARED_BODY = 1024;
+
 /** What tells the representations of a resource apart, without the peer. */
-function variantOf(request: Message): string {
-  let key = requestKey("", request, false);
-  if (request.payload.length > 0) {
-    key += ` ${String.fromCharCode(...request.payload.subarray(0, 4096))}`;
-  }
-  return key;
+function variantOf(id: ExchangeId, request: Message): string {
+  const key = requestKey("", request, false);
+  const { payload } = request;
+  if (payload.length === 0) return key;
+  return payload.length > COMPARED_BODY
+    ? `${key} #${id}`
+    : `${key} ${String.fromCharCode(...payload)}`;
 }
 
 /** Gives way to further notifications when none is acknowledged. */
@@ -204,7 +208,7 @@ export class Observers {
     if (known !== undefined && known.resource.name === name) {
       known.id = exchange.id;
       known.request = request;
-      known.variant = variantOf(request);
+      known.variant = variantOf(exchange.id, request);
       known.szx = szx;
       known.pending = undefined;
       return known.resource.number;

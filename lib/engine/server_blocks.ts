@@ -10,7 +10,7 @@ import {
   OptionNumber,
   uintOption,
 } from "../wire/option.ts";
-import { blockSizeOf, blockValue, concat, szxOf } from "./assembly.ts";
+import { blockSizeOf, blockValue, concat, szxOf, withBody } from "./assembly.ts";
 import type { ServerExchange } from "./exchange.ts";
 import type { Shared } from "./reliability.ts";
 import type { Outline } from "./types.ts";
@@ -224,11 +224,8 @@ export class ServerBlocks {
       findOption(last.options, number) === undefined
     );
     const rest = last.options.filter(({ number }) => number !== OptionNumber.Block1);
-    return {
-      ...last,
-      options: [...conditions, ...rest].sort((a, b) => a.number - b.number),
-      payload: concat(upload.chunks, upload.received),
-    };
+    const options = [...conditions, ...rest].sort((a, b) => a.number - b.number);
+    return withBody(last, options, concat(upload.chunks, upload.received));
   }
 
   // -------------------------------------------------------------- responses
