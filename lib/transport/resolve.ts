@@ -56,7 +56,7 @@ export async function resolveHost(hostname: string, family?: 4 | 6): Promise<str
 function lookUp(hostname: string, family: 4 | 6 | undefined): Promise<string[]> {
   const dns = builtinModule<DnsModule>("node:dns");
   if (dns !== undefined) return lookUpWithNode(dns, hostname, family);
-  const { Deno: deno } = globalThis as { Deno?: DenoDns };
+  const { Deno: deno } = globalThis as unknown as { Deno?: DenoDns };
   if (deno !== undefined) return lookUpWithDeno(deno, hostname, family);
   throw new CoAPError("unsupported-scheme", "This runtime can not resolve host names");
 }

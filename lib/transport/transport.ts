@@ -10,7 +10,8 @@ export interface TransportHandler {
   turn(): void;
   /**
    * The network reported a failure (ICMP, an unreachable route, a full buffer). The transport lives on.
-   * `flow` names the peer where the runtime tells.
+   * `flow` names the peer where the runtime tells; the error is the runtime's own, with the system's
+   * code (`"ECONNREFUSED"`) as its `code` where there is one.
    */
   error(error: Error, flow?: Flow): void;
 }

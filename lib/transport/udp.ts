@@ -17,9 +17,9 @@ export { resolveHost } from "./resolve.ts";
  * `Deno.listenDatagram` (with `--unstable-net`), then `node:dgram`. On Bun `node:dgram` is taken where
  * `reuseAddress` or a buffer size is asked for, on Deno for a buffer size.
  *
- * Failures after that go to `handler.error` as a `CoAPError`: reason `refused` for a closed port, where
- * the runtime tells (Bun), `limit` for a datagram dropped because 16 MiB wait already, `transport` for
- * the rest; `cause` is the runtime's own error.
+ * Failures after that go to `handler.error` with the `code` of the system: `ECONNREFUSED` for a closed
+ * port, where the runtime tells (Bun), `EMSGSIZE` for a datagram too long, `ENOBUFS` for one that was
+ * dropped because 16 MiB wait already.
  *
  * Deno reports link-local peers without their zone. There bind to an address with a zone; a socket
  * bound to `::` can answer only peers whose zone it learnt from an earlier `flow`.

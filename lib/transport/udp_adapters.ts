@@ -1,13 +1,14 @@
 /** The UDP adapters and the runtimes that have them. @module */
 
 import { CoAPError } from "../errors.ts";
+import { checkInteger } from "./flows.ts";
 import { parseIpAddress } from "./ip_address.ts";
 import { resolveHost } from "./resolve.ts";
 import type { BindOptions, Transport, TransportHandler } from "./transport.ts";
 import { bindUdpBun, type BunRuntime } from "./udp_bun.ts";
 import { bindUdpDeno, type DenoRuntime } from "./udp_deno.ts";
 import { bindUdpNode, type DgramModule } from "./udp_node.ts";
-import { builtinModule, type SocketOptions, transportError } from "./udp_socket.ts";
+import { builtinModule, type SocketOptions } from "./udp_socket.ts";
 
 /** A way to bind a UDP socket in this runtime. */
 export interface UdpAdapter {
@@ -23,7 +24,7 @@ export interface UdpAdapter {
 
 /** The adapters this runtime has, the fastest first. Asked anew each time: nothing happens at load. */
 export function udpAdapters(): UdpAdapter[] {
-  const { Bun: bun, Deno: deno } = globalThis as {
+  const { Bun: bun, Deno: deno } = globalThis as unknown as {
     Bun?: Partial<BunRuntime>;
     Deno?: Partial<DenoRuntime>;
   };
@@ -93,13 +94,10 @@ export async function bindWith(
       { address, port, reuseAddress, receiveBufferSize, sendBufferSize },
       handler,
     );
-  } catch (error) {
-    throw transportError(error, `Could not bind UDP ${address.text} port ${port}`);
-  }
-}
-
-function checkInteger(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(`${name} must be an integer from ${min} to ${max}: it is "${value}"`);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CoAPError("transport", `Could not bind "${address.text}" port ${port}: ${why}`, {
+      cause,
+    });
   }
 }

@@ -1,15 +1,14 @@
 /** UDP on `Bun.udpSocket`. @module */
 
 import type { Flow } from "../flow.ts";
+import { makeFlow } from "./flows.ts";
 import type { IpAddress } from "./ip_address.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 import {
   DATAGRAM_OVERHEAD,
-  makeFlow,
   queueFull,
   SEND_QUEUE_LIMIT,
   type SocketOptions,
-  transportError,
   UdpTransport,
 } from "./udp_socket.ts";
 import { interfaceName } from "./udp_node.ts";
@@ -76,7 +75,7 @@ class BunTransport extends UdpTransport {
         data: (_socket, bytes, port, address) => transport?.deliver(address, port, bytes),
         drain: () => transport?.flush(),
         // Without this handler an ICMP error ends the process.
-        error: (...args) => transport?.report(transportError(args.at(-1), "UDP socket failed")),
+        error: (...args) => transport?.report(args.at(-1)),
       },
     });
     transport = new BunTransport(options.address, socket, handler);
@@ -121,10 +120,7 @@ class BunTransport extends UdpTransport {
           const port = this.#queue[1] as number;
           const address = this.#queue[2] as string;
           this.#shift(1);
-          this.report(
-            transportError(error, `Could not send to ${address} port ${port}`),
-            makeFlow(address, port, false),
-          );
+          this.report(error, makeFlow(address, port, false));
         }
         failed = !failed;
       }

@@ -9,7 +9,6 @@ import {
   queueFull,
   SEND_QUEUE_LIMIT,
   type SocketOptions,
-  transportError,
   UdpTransport,
 } from "./udp_socket.ts";
 
@@ -25,7 +24,7 @@ interface DenoSocket {
   /** Fills `buffer` and returns a view of it. */
   receive(buffer: Uint8Array): Promise<[Uint8Array, DenoAddress]>;
   send(bytes: Uint8Array, to: DenoAddress): Promise<number>;
-  unref(): void;
+  unref?(): void;
   close(): void;
 }
 
@@ -70,7 +69,7 @@ class DenoTransport extends UdpTransport {
     super(bound, socket.addr.port, handler);
     this.#socket = socket;
     // Of several receives in flight a later unref would reach the last one only.
-    socket.unref();
+    socket.unref?.();
     this.#keepAlive.ref();
     for (let i = 0; i < RECEIVES; i++) this.#loops.push(this.#receive(new Uint8Array(65_536)));
   }
@@ -89,10 +88,7 @@ class DenoTransport extends UdpTransport {
       },
       (error) => {
         this.#pendingBytes -= cost;
-        this.report(
-          transportError(error, `Could not send to ${flow.address} port ${flow.port}`),
-          flow,
-        );
+        this.report(error, flow);
       },
     );
   }
@@ -122,7 +118,7 @@ class DenoTransport extends UdpTransport {
         this.deliver(from.hostname, from.port, bytes.slice());
       } catch (error) {
         if (this.closed) return;
-        this.report(transportError(error, "UDP socket failed"));
+        this.report(error);
         await new Promise((resolve) => setTimeout(resolve, PAUSE));
       }
     }

@@ -1,16 +1,15 @@
 /** UDP on `node:dgram`: Node, and what Deno and Bun offer under that name. @module */
 
 import type { Flow } from "../flow.ts";
+import { makeFlow } from "./flows.ts";
 import type { IpAddress } from "./ip_address.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 import {
   builtinModule,
   KeepAlive,
-  makeFlow,
   queueFull,
   SEND_QUEUE_LIMIT,
   type SocketOptions,
-  transportError,
   UdpTransport,
 } from "./udp_socket.ts";
 
@@ -118,7 +117,7 @@ class NodeTransport extends UdpTransport {
       });
       socket.on("error", (error) => {
         if (transport === undefined) reject(error);
-        else transport.report(transportError(error, "UDP socket failed"));
+        else transport.report(error);
       });
       socket.bind({ port, address: address.text }, () => {
         keepAlive?.ref();
@@ -153,10 +152,7 @@ class NodeTransport extends UdpTransport {
       this.#socket.send(bytes, flow.port, flow.address, this.#sent);
     } catch (error) {
       this.#pending--;
-      this.report(
-        transportError(error, `Could not send to ${flow.address} port ${flow.port}`),
-        flow,
-      );
+      this.report(error, flow);
     }
   }
 
@@ -188,10 +184,7 @@ class NodeTransport extends UdpTransport {
     if (!error) return;
     const { address, port } = error;
     const known = address !== undefined && port !== undefined;
-    this.report(
-      transportError(error, "Could not send"),
-      known ? makeFlow(address, port, false) : undefined,
-    );
+    this.report(error, known ? makeFlow(address, port, false) : undefined);
   };
 }
 

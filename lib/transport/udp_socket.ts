@@ -1,8 +1,8 @@
 /** What the UDP adapters share: flows, the turn, errors and the life cycle. @module */
 
-import { CoAPError } from "../errors.ts";
 import type { Address, Flow } from "../flow.ts";
-import { type IpAddress, lacksZone, parseIpAddress, toFamily } from "./ip_address.ts";
+import { checkPeer, makeFlow } from "./flows.ts";
+import { type IpAddress, lacksZone } from "./ip_address.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 
 /** Bind options after checking and name resolution: what an adapter gets. */
@@ -30,7 +30,7 @@ export const DATAGRAM_OVERHEAD = 128;
 const ZONE_LIMIT = 256;
 
 /** The parts of the global scope that no library of types agrees on. */
-const scope = globalThis as {
+const scope = globalThis as unknown as {
   setImmediate?: (callback: () => void) => unknown;
   process?: { getBuiltinModule?: (name: string) => unknown };
 };
@@ -47,22 +47,11 @@ export function builtinModule<T>(name: string): T | undefined {
   return scope.process?.getBuiltinModule?.(name) as T | undefined;
 }
 
-/** The flow to an address in canonical form. */
-export function makeFlow(address: string, port: number, multicast: boolean): Flow {
-  return { key: `${address}:${port}`, address, port, multicast };
-}
-
-/** What went wrong beneath, as an error of the library. */
-export function transportError(cause: unknown, what: string): CoAPError {
-  const { code, message = String(cause) } = (cause ?? {}) as { code?: unknown; message?: string };
-  // Windows says ECONNRESET where others say ECONNREFUSED: the peer's port is closed.
-  const refused = code === "ECONNREFUSED" || code === "ECONNRESET";
-  return new CoAPError(refused ? "refused" : "transport", `${what}: ${message}`, { cause });
-}
-
-/** The error for a datagram dropped because too many wait. */
-export function queueFull(): CoAPError {
-  return new CoAPError("limit", `More than ${SEND_QUEUE_LIMIT} bytes wait to be sent`);
+/** The error for a datagram dropped because too many wait, with the code systems have for that. */
+export function queueFull(): Error {
+  return Object.assign(new Error(`More than ${SEND_QUEUE_LIMIT} bytes wait to be sent`), {
+    code: "ENOBUFS",
+  });
 }
 
 /** Keeps the process alive where the runtime's own `ref` comes too late (Deno). */
@@ -104,15 +93,7 @@ export abstract class UdpTransport implements Transport {
   protected abstract release(): Promise<void>;
 
   flow(address: string, port: number): Flow {
-    const { family } = this.#bound;
-    const given = parseIpAddress(address);
-    const own = given && toFamily(given, family);
-    if (own === undefined) {
-      throw new RangeError(`Address must be an IPv${family} literal: it is "${address}"`);
-    }
-    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-      throw new RangeError(`Port must be an integer from 1 to 65535: it is "${port}"`);
-    }
+    const own = checkPeer(address, port, this.#bound.family);
     if (own.zone === "" || own.multicast) {
       return makeFlow(this.#withZone(own.text), port, own.multicast);
     }
@@ -147,15 +128,15 @@ export abstract class UdpTransport implements Transport {
     try {
       this.#handler.receive(makeFlow(this.#withZone(address), port, false), bytes);
     } catch (error) {
-      this.report(transportError(error, "Transport handler threw"));
+      this.report(error);
     }
   }
 
   /** Reports a failure; the transport lives on. */
-  protected report(error: Error, flow?: Flow): void {
+  protected report(error: unknown, flow?: Flow): void {
     if (this.closed) return;
     try {
-      this.#handler.error(error, flow);
+      this.#handler.error(error instanceof Error ? error : new Error(String(error)), flow);
     } catch {
       // An error handler that throws has nobody left to tell.
     }
@@ -167,7 +148,7 @@ export abstract class UdpTransport implements Transport {
     try {
       this.#handler.turn();
     } catch (error) {
-      this.report(transportError(error, "Transport handler threw"));
+      this.report(error);
     }
   };
 

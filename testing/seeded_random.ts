@@ -1,0 +1,1 @@
+export { SeededRandom } from "../lib/transport/seeded_random.ts";
