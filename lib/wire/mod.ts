@@ -23,6 +23,17 @@ export {
   isSuccess,
   parseCode,
 } from "./code.ts";
+export { ContentFormat, contentFormat, mediaType } from "./content_format.ts";
+export { canonicalIPv6, isIPv4, isIPv6 } from "./ip_address.ts";
+export {
+  filterLinks,
+  formatLinks,
+  type Link,
+  type LinkAttribute,
+  linkAttribute,
+  linkValues,
+  parseLinks,
+} from "./link_format.ts";
 export {
   type CodecSettings,
   decode,
@@ -54,3 +65,15 @@ export {
   stringOptions,
   uintOption,
 } from "./option.ts";
+export {
+  composeUri,
+  decomposeUri,
+  equalUris,
+  locationReference,
+  normalizeUri,
+  resolveUri,
+  type UriDestination,
+  type UriInit,
+  type UriParts,
+  type UriScheme,
+} from "./uri.ts";
