@@ -137,6 +137,9 @@ class IdWait implements Timed {
 /** Tables are swept at whole seconds, so that a stream of messages does not wake the endpoint for each. */
 const SWEEP = 1000;
 
+/** Timers are a little late, and without a random factor the last transmission is due at the end of the span. ms */
+const LATENESS = 100;
+
 function sweepAt(time: number): number {
   return Math.ceil(time / SWEEP) * SWEEP;
 }
@@ -292,7 +295,7 @@ export class Reliability {
       nextOf(step),
       now + (confirmable ? exchangeLifetime : nonLifetime),
     );
-    if (confirmable) this.#appendDue(fresh);
+    if (confirmable) this.#appendDue(fresh, flow);
     if (this.#upper.onRequest(now, peer, flow, message, fresh)) return;
     this.#shared.stats.rejectedUnexpected++;
     if (confirmable) this.#removeDue(fresh);
@@ -475,7 +478,7 @@ export class Reliability {
   expireSent(now: number, sent: Sent): void {
     const { parameters, stats, timers } = this.#shared;
     // What could not leave within MAX_TRANSMIT_SPAN (a suspended process) does not leave at all.
-    const late = now > sent.sentAt + parameters.maxTransmitSpan;
+    const late = now > sent.sentAt + parameters.maxTransmitSpan + LATENESS;
     const last = sent.confirmable && (late || sent.retransmissions >= parameters.maxRetransmit);
     const input = last ? OutgoingInput.LastTimeout : OutgoingInput.Timeout;
     const step = OUTGOING.steps[sent.state * OUTGOING.inputs + input]!;
@@ -561,7 +564,8 @@ export class Reliability {
     this.seen.keep(seen);
   }
 
-  #appendDue(seen: Seen): void {
+  #appendDue(seen: Seen, flow: Flow): void {
+    seen.flow = flow;
     seen.older = this.#lastDue;
     if (this.#lastDue === undefined) this.#firstDue = seen;
     else this.#lastDue.newer = seen;
@@ -573,7 +577,7 @@ export class Reliability {
     else seen.older.newer = seen.newer;
     if (seen.newer === undefined) this.#lastDue = seen.older;
     else seen.newer.older = seen.older;
-    seen.older = seen.newer = undefined;
+    seen.older = seen.newer = seen.flow = undefined;
   }
 
   #dueAt(seen: Seen): number {
@@ -598,9 +602,10 @@ export class Reliability {
   tick(now: number): void {
     while (this.#firstDue !== undefined && this.#dueAt(this.#firstDue) <= now) {
       const seen = this.#firstDue;
+      const flow = seen.flow!;
       this.#removeDue(seen);
       seen.state = nextOf(INCOMING.steps[seen.state * INCOMING.inputs + IncomingInput.AckDelay]!);
-      this.#emit(seen.peer.flow, empty(MessageType.Acknowledgement, seen.id));
+      this.#emit(flow, empty(MessageType.Acknowledgement, seen.id));
     }
     this.seen.expire(now);
     const { exchangeLifetime } = this.#shared.parameters;

@@ -1,5 +1,6 @@
 /** Messages received, remembered so that a duplicate is known (RFC 7252 section 4.5). @module */
 
+import type { Flow } from "../flow.ts";
 import type { Limits } from "../parameters.ts";
 import type { Peer } from "./peers.ts";
 
@@ -11,6 +12,8 @@ export class Seen {
   state: number;
   /** When its message ID may come again with another message, ms. */
   readonly expires: number;
+  /** Where the empty acknowledgement goes, as long as it may fall due. */
+  flow: Flow | undefined = undefined;
   /** What a duplicate is answered with. */
   reply: Uint8Array | undefined = undefined;
   /** Whether it stands among those that may be forgotten. */
@@ -60,10 +63,10 @@ export class SeenStore {
     return this.#oldest === undefined ? Infinity : this.#oldest.expires;
   }
 
-  /** The living entry of a message ID. An expired one stays in the list until its turn. */
+  /** The living entry of a message ID. An expired one stays in the list, or at the application, until its turn. */
   get(peer: Peer, id: number, now: number): Seen | undefined {
     const seen = peer.seen?.get(id);
-    return seen === undefined || (seen.kept && seen.expires <= now) ? undefined : seen;
+    return seen === undefined || seen.expires <= now ? undefined : seen;
   }
 
   /** Remembers a message at the application. */
