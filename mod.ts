@@ -4,4 +4,51 @@
  * @module
  */
 
+export { CoAPClient } from "./lib/endpoint/client.ts";
+export { type Clock, type ClockTimer, systemClock } from "./lib/endpoint/clock.ts";
+export type { RawMessage } from "./lib/endpoint/driver.ts";
+export type {
+  CoAPClientOptions,
+  DiscoverOptions,
+  EndpointOptions,
+  PingOptions,
+} from "./lib/endpoint/endpoint_options.ts";
+export type { IncomingRequest } from "./lib/endpoint/incoming_request.ts";
+export type { OptionInput } from "./lib/endpoint/options.ts";
+export type { CoAPRequestInit } from "./lib/endpoint/outgoing.ts";
+export type { PathParams } from "./lib/endpoint/pattern.ts";
+export { CoAPResponse, type CoAPResponseInit } from "./lib/endpoint/response.ts";
+export {
+  type AttributeValue,
+  type ResourceAttributes,
+  type ResourceHandlers,
+  type RouteHandler,
+  Router,
+} from "./lib/endpoint/router.ts";
+export {
+  type Handler,
+  type HandlerObject,
+  serve,
+  type ServeOptions,
+  type Server,
+} from "./lib/endpoint/server.ts";
+export type { RandomSource } from "./lib/engine/entropy.ts";
 export { CoAPError, type CoAPErrorReason } from "./lib/errors.ts";
+export type { Address, Flow } from "./lib/flow.ts";
+export {
+  DEFAULT_LIMITS,
+  DEFAULT_PARAMETERS,
+  type Limits,
+  type TransmissionParameters,
+} from "./lib/parameters.ts";
+export type {
+  Bind,
+  BindOptions,
+  Resolve,
+  Transport,
+  TransportHandler,
+} from "./lib/transport/transport.ts";
+export { Code, codeName, codeText } from "./lib/wire/code.ts";
+export { ContentFormat } from "./lib/wire/content_format.ts";
+export type { Link } from "./lib/wire/link_format.ts";
+export { type Option, OptionNumber } from "./lib/wire/option.ts";

@@ -1,0 +1,630 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { failure, SERVER, Simulation } from "../../testing/simulated_endpoints.ts";
+import { settle } from "../../testing/manual_clock.ts";
+import { CoAPError } from "../errors.ts";
+import { Code } from "../wire/code.ts";
+import { ContentFormat } from "../wire/content_format.ts";
+import { encode, MessageType } from "../wire/message.ts";
+import { findOption, OptionNumber, stringOptions, uintOption } from "../wire/option.ts";
+import { CoAPClient } from "./client.ts";
+import { CoAPResponse } from "./response.ts";
+import { Router } from "./router.ts";
+
+describe("CoAPClient", () => {
+  let net: Simulation;
+  beforeEach(() => {
+    net = new Simulation();
+  });
+  afterEach(() => net.close());
+
+  it("gets what the server answers", async () => {
+    await net.serve(() => CoAPResponse.text("22.5", { maxAge: 10, etag: Uint8Array.of(1, 2) }));
+    const response = await net.run(net.client().get(`${SERVER}/temperature?unit=c`));
+    assertEquals(response.code, Code.Content);
+    assertEquals(response.codeText, "2.05");
+    assert(response.ok);
+    assertEquals(response.text(), "22.5");
+    assertEquals(response.contentFormat, ContentFormat.Text);
+    assertEquals(response.maxAge, 10);
+    assertEquals(response.etag, Uint8Array.of(1, 2));
+    assertEquals(response.peer?.address, "127.0.0.1");
+    assertEquals(response.peer?.port, 5683);
+    const [request, reply] = net.messages;
+    assertEquals(request!.type, MessageType.Confirmable);
+    assertEquals(stringOptions(request!.options, OptionNumber.UriPath), ["temperature"]);
+    assertEquals(stringOptions(request!.options, OptionNumber.UriQuery), ["unit=c"]);
+    assertEquals(findOption(request!.options, OptionNumber.UriHost), undefined);
+    assertEquals(reply!.type, MessageType.Acknowledgement);
+    assertEquals(net.sent.length, 2);
+  });
+
+  it("has a method for each method of the protocol", async () => {
+    await net.serve((request) => CoAPResponse.text(`${request.method} ${request.text()}`));
+    const client = net.client();
+    const uri = `${SERVER}/`;
+    const init = { payload: "x" };
+    const texts: string[] = [];
+    for (
+      const response of [
+        client.get(uri),
+        client.post(uri, init),
+        client.put(uri, init),
+        client.delete(uri),
+        client.fetch(uri, init),
+        client.patch(uri, init),
+        client.ipatch(uri, init),
+        client.request("iPatch", uri, init),
+        client.request(31, uri),
+      ]
+    ) texts.push((await net.run(response)).text());
+    assertEquals(texts, [
+      ...["GET ", "POST x", "PUT x", "DELETE ", "FETCH x", "PATCH x", "iPATCH x", "iPATCH x"],
+      "0.31 ",
+    ]);
+  });
+
+  it("resolves with a response of any code", async () => {
+    await net.serve(() => CoAPResponse.error(Code.Forbidden, "Not on Sundays"));
+    const response = await net.run(net.client().get(SERVER));
+    assertEquals([response.ok, response.codeText, response.text()], [
+      false,
+      "4.03",
+      "Not on Sundays",
+    ]);
+  });
+
+  it("sends what the init says", async () => {
+    await net.serve(() => CoAPResponse.text(""));
+    const client = net.client();
+    await net.run(client.put("coap://server:5683/a", {
+      payload: Uint8Array.of(1, 2, 3),
+      contentFormat: ContentFormat.CBOR,
+      accept: ContentFormat.JSON,
+      etag: [Uint8Array.of(1), Uint8Array.of(2)],
+      ifMatch: Uint8Array.of(3),
+      ifNoneMatch: true,
+      confirmable: false,
+      options: [[OptionNumber.UriQuery, "q"], { number: 65_000, value: Uint8Array.of(9) }],
+    }));
+    const { type, options, payload } = net.messages[0]!;
+    assertEquals(type, MessageType.NonConfirmable);
+    assertEquals(payload, Uint8Array.of(1, 2, 3));
+    assertEquals(
+      options.map(({ number, value }) => [number, ...value]),
+      [
+        [OptionNumber.IfMatch, 3],
+        [OptionNumber.UriHost, ...new TextEncoder().encode("server")],
+        [OptionNumber.ETag, 1],
+        [OptionNumber.ETag, 2],
+        [OptionNumber.IfNoneMatch],
+        [OptionNumber.UriPath, 97],
+        [OptionNumber.ContentFormat, 60],
+        [OptionNumber.UriQuery, 113],
+        [OptionNumber.Accept, 50],
+        [65_000, 9],
+      ],
+    );
+  });
+
+  it("sends a string as text/plain", async () => {
+    await net.serve((request) => CoAPResponse.json([request.contentFormat, request.text()]));
+    const client = net.client();
+    assertEquals((await net.run(client.put(SERVER, { payload: "é" }))).json(), [0, "é"]);
+    const bytes = await net.run(client.put(SERVER, { payload: Uint8Array.of(65) }));
+    assertEquals(bytes.json(), [null, "A"]);
+  });
+
+  it("lets an option of the caller take the place of the URI's", async () => {
+    await net.serve((request) => CoAPResponse.text(request.uri));
+    const options = [[OptionNumber.UriHost, "example.net"]] as const;
+    const response = await net.run(net.client().get("coap://server/a", { options }));
+    assertEquals(response.text(), "coap://example.net/a");
+  });
+
+  it("answers a hundred requests at a time", async () => {
+    await net.serve((request) => CoAPResponse.text(request.path[0]!));
+    const client = net.client({ parameters: { nstart: 10 } });
+    const numbers = Array.from({ length: 100 }, (_, i) => `${i}`);
+    const all = Promise.all(numbers.map((number) => client.get(`${SERVER}/${number}`)));
+    assertEquals((await net.run(all)).map((response) => response.text()), numbers);
+  });
+
+  it("waits for a separate response", async () => {
+    const { promise, resolve } = Promise.withResolvers<CoAPResponse>();
+    await net.serve(() => promise);
+    const pending = net.client().get(SERVER);
+    await net.after(20_000);
+    resolve(CoAPResponse.text("late"));
+    assertEquals((await net.run(pending)).text(), "late");
+    assertEquals(
+      net.messages.map(({ type, code }) => [type, code]),
+      [
+        [MessageType.Confirmable, Code.GET],
+        [MessageType.Acknowledgement, Code.Empty],
+        [MessageType.Confirmable, Code.Content],
+        [MessageType.Acknowledgement, Code.Empty],
+      ],
+    );
+  });
+
+  it("binds one socket for each address family", async () => {
+    await net.serve((request) => CoAPResponse.text(request.peer.address));
+    await net.serve((request) => CoAPResponse.text(request.peer.address), { family: 6 });
+    const client = net.client();
+    assertEquals((await net.run(client.get("coap://127.0.0.1"))).text(), "127.0.0.1");
+    assertEquals((await net.run(client.get("coap://[::1]"))).text(), "::1");
+    await net.run(client.get("coap://127.0.0.1"));
+    const requests = net.sent.filter(({ to }) => to.port === 5683);
+    assertEquals(requests[0]!.from, requests[2]!.from);
+  });
+
+  it("takes the first address of a name that a socket can be had for", async () => {
+    await net.serve(() => CoAPResponse.text("here"));
+    const asked: string[] = [];
+    const client = net.client({
+      resolve: (name) => {
+        asked.push(name);
+        return Promise.resolve(["::1", "127.0.0.1"]);
+      },
+      transport: (options, handler) =>
+        options.family === 6
+          ? Promise.reject(new Error("No IPv6 here"))
+          : net.network.bind(options, handler),
+    });
+    assertEquals((await net.run(client.get("coap://two.example"))).text(), "here");
+    assertEquals((await net.run(client.get("coap://two.example"))).text(), "here");
+    assertEquals(asked, ["two.example"]); // asked once within ten seconds
+    await net.after(10_000);
+    await net.run(client.get("coap://two.example"));
+    assertEquals(asked.length, 2);
+  });
+
+  describe("ping", () => {
+    it("resolves with the peer's Reset", async () => {
+      await net.serve(() => CoAPResponse.text(""));
+      assertEquals(await net.run(net.client().ping(SERVER)), undefined);
+      assertEquals(net.messages.map(({ type }) => type), [0, 3]);
+    });
+
+    it("fails when its time is over, and not before", async () => {
+      const pending = failure(net.client().ping("coap://192.0.2.1", { timeout: 3500 }));
+      await net.after(3499);
+      const stillSent = net.sent.length;
+      const error = await net.run(pending);
+      assertEquals(net.clock.now(), 3500);
+      assertEquals([error.reason, error.code], ["timeout", 704]);
+      assertEquals(error.message, 'Ping "coap://192.0.2.1": No Reset within 3500 ms');
+      await net.after(100_000);
+      assertEquals(net.sent.length, stillSent);
+    });
+
+    it("is given up by its signal", async () => {
+      const controller = new AbortController();
+      const pending = net.client().ping("coap://192.0.2.1", { signal: controller.signal });
+      await net.after(10);
+      const reason = { why: "tired" };
+      controller.abort(reason);
+      assertEquals(await pending.catch((error: unknown) => error), reason);
+    });
+  });
+
+  describe("discover", () => {
+    const router = new Router()
+      .resource("/a", { rt: "one" }, { get: () => CoAPResponse.text("") })
+      .resource("/b", { rt: ["two", "three"] }, { get: () => CoAPResponse.text("") })
+      .get("/text", () => CoAPResponse.text("</a>"))
+      .get("/broken", () => CoAPResponse.text("<a", { contentFormat: ContentFormat.LinkFormat }))
+      .get("/list", () => CoAPResponse.text("</x>", { contentFormat: ContentFormat.LinkFormat }));
+
+    it("reads the server's links", async () => {
+      await net.serve(router);
+      const client = net.client();
+      const links = await net.run(client.discover(SERVER));
+      assertEquals(links.map(({ href }) => href), ["/a", "/b", "/text", "/broken", "/list"]);
+      assertEquals(links[1]!.attributes, [["rt", "two three"]]);
+      assertEquals(uintOption(net.messages[0]!.options, OptionNumber.Accept), 40);
+      const three = await net.run(client.discover(SERVER, { query: { rt: "three" } }));
+      assertEquals(three.map(({ href }) => href), ["/b"]);
+      const list = await net.run(client.discover(`${SERVER}/`, { query: ["rt=t*", "href=/b"] }));
+      assertEquals(list.map(({ href }) => href), ["/b"]);
+      assertEquals((await net.run(client.discover(`${SERVER}/list`)))[0]!.href, "/x");
+    });
+
+    it("fails where there are no links", async () => {
+      await net.serve(router);
+      const client = net.client();
+      const missing = await net.run(failure(client.discover(`${SERVER}/none`)));
+      assertEquals([missing.reason, missing.code], ["error-response", 709]);
+      assertStringIncludes(missing.message, '"coap://127.0.0.1/none" was answered with "4.04"');
+      const text = await net.run(failure(client.discover(`${SERVER}/text`)));
+      assertEquals(text.reason, "malformed-message");
+      const broken = await net.run(failure(client.discover(`${SERVER}/broken`)));
+      assertEquals([broken.reason, broken.code], ["malformed-message", 703]);
+      assert(broken.cause instanceof CoAPError);
+    });
+  });
+
+  describe("an abort", () => {
+    it("before the call sends nothing", async () => {
+      const client = net.client();
+      const pending = client.get(SERVER, { signal: AbortSignal.abort("no") });
+      assertEquals(await pending.catch((error: unknown) => error), "no");
+      await net.after(1000);
+      assertEquals(net.sent.length, 0);
+    });
+
+    it("while the name is looked up sends nothing", async () => {
+      const { promise, resolve } = Promise.withResolvers<string[]>();
+      const client = net.client({ resolve: () => promise });
+      const controller = new AbortController();
+      const pending = client.get("coap://slow.example", { signal: controller.signal });
+      controller.abort();
+      const error = await pending.catch((error: unknown) => error);
+      assertEquals(error, controller.signal.reason);
+      resolve(["127.0.0.1"]);
+      await net.after(1000);
+      assertEquals(net.sent.length, 0);
+    });
+
+    it("while it waits ends retransmission and frees the place", async () => {
+      const client = net.client();
+      const controller = new AbortController();
+      const first = client.get(`${SERVER}/1`, { signal: controller.signal });
+      const second = client.get(`${SERVER}/2`); // waits, by NSTART
+      await net.after(100);
+      assertEquals(net.sent.length, 1);
+      controller.abort("enough");
+      assertEquals(await first.catch((error: unknown) => error), "enough");
+      await net.serve((request) => CoAPResponse.text(request.path[0]!));
+      assertEquals((await net.run(second)).text(), "2");
+      assert(net.sent.every(({ bytes }) => !bytes.includes(0x31)) === false);
+      assertEquals(net.sent.filter(({ to }) => to.port === 5683).length, 2);
+    });
+
+    it("after the response does nothing, and no listener stays", async () => {
+      await net.serve(() => CoAPResponse.text("done"));
+      const controller = new AbortController();
+      const { signal } = controller;
+      let listeners = 0;
+      const { addEventListener, removeEventListener } = signal;
+      signal.addEventListener = (...args: Parameters<typeof addEventListener>): void => {
+        listeners++;
+        addEventListener.apply(signal, args);
+      };
+      signal.removeEventListener = (...args: Parameters<typeof removeEventListener>): void => {
+        listeners--;
+        removeEventListener.apply(signal, args);
+      };
+      const response = await net.run(net.client().get(SERVER, { signal }));
+      assertEquals(listeners, 0);
+      controller.abort();
+      assertEquals(response.text(), "done");
+    });
+  });
+
+  describe("fails with reason", () => {
+    it("timeout where nobody acknowledges, by MAX_TRANSMIT_WAIT at the latest", async () => {
+      const error = await net.run(failure(net.client().get("coap://192.0.2.1/a")));
+      assertEquals([error.reason, error.code], ["timeout", 704]);
+      assertStringIncludes(error.message, 'GET "coap://192.0.2.1/a"');
+      assertEquals(net.sent.length, 5);
+      assert(net.clock.now() >= 62_000 && net.clock.now() <= 93_000, `${net.clock.now()}`);
+    });
+
+    it("timeout at the time given", async () => {
+      await net.serve(() => new Promise<CoAPResponse>(() => {}));
+      const client = net.client();
+      const error = await net.run(failure(client.get(SERVER, { timeout: 1234 })));
+      assertEquals([error.reason, net.clock.now()], ["timeout", 1234]);
+    });
+
+    it("no reason at all where the time is infinite", async () => {
+      const { promise, resolve } = Promise.withResolvers<CoAPResponse>();
+      await net.serve(() => promise);
+      const pending = net.client().get(SERVER, { timeout: Infinity });
+      await net.after(10_000_000);
+      resolve(CoAPResponse.text("at last"));
+      assertEquals((await net.run(pending)).text(), "at last");
+    });
+
+    it("reset", async () => {
+      await net.peer(({ id }) => Uint8Array.of(0x70, 0, id >> 8, id & 0xff));
+      const error = await net.run(failure(net.client().get(`${SERVER}/a`)));
+      assertEquals([error.reason, error.code], ["reset", 708]);
+      assertEquals(error.message, 'GET "coap://127.0.0.1/a": Peer answered with a Reset');
+    });
+
+    it("rejected-response", async () => {
+      await net.peer(({ id, token }) =>
+        encode({
+          type: MessageType.Acknowledgement,
+          code: Code.Content,
+          id,
+          token,
+          options: [{ number: 65_001, value: new Uint8Array() }],
+        })
+      );
+      const error = await net.run(failure(net.client().get(SERVER)));
+      assertEquals(error.reason, "rejected-response");
+      assertStringIncludes(error.message, '"65001"');
+    });
+
+    it("refused where the peer's host says so", async () => {
+      net = new Simulation({ refuse: true });
+      const heard: unknown[] = [];
+      const client = net.client({ onError: (error) => heard.push(error) });
+      const other = failure(client.get("coap://127.0.0.1:6000"));
+      const error = await net.run(failure(client.get("coap://127.0.0.1:5999/a")));
+      assertEquals([error.reason, error.code], ["refused", 705]);
+      assertEquals(
+        error.message,
+        'GET "coap://127.0.0.1:5999/a": Nobody listens at "127.0.0.1" port 5999',
+      );
+      assertEquals(error.cause, heard.find((cause) => cause === error.cause));
+      assertEquals((await net.run(other)).reason, "refused");
+    });
+
+    it("transport where a datagram can not be sent", async () => {
+      net = new Simulation({ mtu: 20 });
+      const payload = new Uint8Array(100);
+      const error = await net.run(failure(net.client().put(SERVER, { payload })));
+      assertEquals([error.reason, error.code], ["transport", 0]);
+    });
+
+    it("transport where no socket can be bound", async () => {
+      const cause = new Error("EACCES");
+      const client = net.client({ transport: () => Promise.reject(cause) });
+      const error = await failure(client.get(SERVER));
+      assertEquals(error.reason, "transport");
+      assertEquals(error.cause, cause);
+      assertStringIncludes(error.message, 'GET "coap://127.0.0.1"');
+    });
+
+    it("transport where the address is of the other family", async () => {
+      const client = net.client({ hostname: "127.0.0.1" });
+      const error = await failure(client.get("coap://[::1]"));
+      assertEquals(error.reason, "transport");
+      assertStringIncludes(error.message, '"::1" has no IPv4 address');
+    });
+
+    it("name-resolution", async () => {
+      const error = await failure(net.client().get("coap://nowhere.example/a"));
+      assertEquals(error.reason, "name-resolution");
+      assertStringIncludes(error.message, 'GET "coap://nowhere.example/a"');
+      const empty = net.client({ resolve: () => Promise.resolve([]) });
+      assertEquals((await failure(empty.get("coap://a.example"))).reason, "name-resolution");
+      const broken = net.client({ resolve: () => Promise.reject(new Error("ENOTFOUND")) });
+      assertEquals((await failure(broken.get("coap://a.example"))).reason, "name-resolution");
+    });
+
+    it("limit", async () => {
+      const client = net.client({ limits: { exchanges: 2 } });
+      const first = client.get(SERVER);
+      const second = client.get(SERVER);
+      const error = await failure(client.get(SERVER));
+      assertEquals(error.reason, "limit");
+      await client.close();
+      assertEquals((await failure(first)).reason, "closed");
+      assertEquals((await failure(second)).reason, "closed");
+    });
+
+    it("message-ids where the caller does not want to wait", async () => {
+      const client = net.client({
+        parameters: { nstart: 65_535 },
+        limits: { exchanges: 100_000, duplicates: 1 },
+      });
+      const pending = Array.from({ length: 65_537 }, () =>
+        client.get("coap://192.0.2.1", {
+          confirmable: false,
+          impatient: true,
+          timeout: 1000,
+        }));
+      const reasons = new Map<string, number>();
+      for (const result of await net.run(Promise.allSettled(pending))) {
+        const reason = result.status === "rejected" ? result.reason.reason : "none";
+        reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+      }
+      assertEquals(reasons.get("message-ids"), 1);
+      assertEquals(reasons.get("timeout"), 65_536);
+    });
+  });
+
+  describe("tells the caller what is wrong with", () => {
+    const refused: [
+      name: string,
+      call: (client: CoAPClient) => Promise<unknown>,
+      says: string[],
+    ][] = [
+      ["a URI that is none", (c) => c.get("no uri"), ["invalid-uri", '"no uri"']],
+      ["a URI without a host", (c) => c.get("coap:///a"), ["invalid-uri", '"coap:///a"']],
+      ["a fragment", (c) => c.get("coap://h/#x"), ["invalid-uri", '"coap://h/#x"']],
+      ["the scheme of the web", (c) => c.get("http://h/"), ["invalid-uri", '"http"']],
+      ["a URI for DTLS", (c) => c.get("coaps://h/"), ["unsupported-scheme", '"coaps"']],
+      ["a URI for TCP", (c) => c.get("coap+tcp://h/"), ["unsupported-scheme", '"coap+tcp"']],
+      ["a ping's URI", (c) => c.ping("coap:x"), ["invalid-uri", '"coap:x"']],
+      ["a discovery's URI", (c) => c.discover("coap:x"), ["invalid-uri", '"coap:x"']],
+      ["an Accept", (c) => c.get(SERVER, { accept: 70_000_000 }), ["invalid-option", "70000000"]],
+      ["an ETag", (c) => c.get(SERVER, { etag: new Uint8Array(9) }), ["invalid-option", "ETag"]],
+      [
+        "an option's value",
+        (c) => c.get(SERVER, { options: [[OptionNumber.UriQuery, "q".repeat(256)]] }),
+        ["invalid-option", "Uri-Query"],
+      ],
+      [
+        "an option's number",
+        (c) => c.get(SERVER, { options: [[65_536, "x"]] }),
+        ["invalid-option", '"65536"'],
+      ],
+      [
+        "an option of responses",
+        (c) => c.get(SERVER, { options: [[OptionNumber.MaxAge, 5]] }),
+        ["invalid-option", '"Max-Age"'],
+      ],
+      [
+        "an option given twice",
+        (c) => c.get(SERVER, { options: [[OptionNumber.Accept, 0], [OptionNumber.Accept, 1]] }),
+        ["invalid-option", '"Accept"'],
+      ],
+      ["a method's name", (c) => c.request("BREW", SERVER), ["invalid-code", '"BREW"']],
+      ["a method's number", (c) => c.request(Code.Content, SERVER), ["invalid-code", '"69"']],
+    ];
+    for (const [name, call, [reason, says]] of refused) {
+      it(name, async () => {
+        const error = await failure(call(net.client()));
+        assertEquals(error.reason, reason);
+        assertStringIncludes(error.message, says!);
+        await net.after(1000);
+        assertEquals(net.sent.length, 0);
+      });
+    }
+
+    it("a payload that has no place or no form", async () => {
+      const client = net.client();
+      const { BadRequest } = Code;
+      await assertRejects(() => client.get(SERVER, { payload: "x" }), TypeError, '"GET"');
+      await assertRejects(() => client.delete(SERVER, { payload: "x" }), TypeError, '"DELETE"');
+      await assertRejects(
+        () => client.fetch(SERVER, { payload: Uint8Array.of(1) }),
+        TypeError,
+        "content format",
+      );
+      await assertRejects(
+        () => client.put(SERVER, { payload: BadRequest as unknown as string }),
+        TypeError,
+        '"128"',
+      );
+    });
+
+    it("a time-out", async () => {
+      const client = net.client();
+      for (const timeout of [0, -1, NaN]) {
+        await assertRejects(() => client.get(SERVER, { timeout }), RangeError, `"${timeout}"`);
+        await assertRejects(() => client.ping(SERVER, { timeout }), RangeError, `"${timeout}"`);
+      }
+    });
+
+    it("the options of the client", () => {
+      const made = (options: ConstructorParameters<typeof CoAPClient>[0]): string => {
+        try {
+          new CoAPClient(options);
+          return "";
+        } catch (error) {
+          assert(error instanceof RangeError);
+          return error.message;
+        }
+      };
+      assertStringIncludes(made({ port: 65_536 }), '"65536"');
+      assertStringIncludes(made({ parameters: { nstart: 0 } }), '"0"');
+      assertStringIncludes(made({ limits: { peers: 1.5 } }), '"1.5"');
+    });
+  });
+
+  describe("close", () => {
+    it("ends what is pending and refuses what comes", async () => {
+      const client = net.client();
+      const pending = client.get(`${SERVER}/a`);
+      const ping = client.ping(SERVER);
+      await net.after(10);
+      const closing = client.close();
+      const error = await failure(pending);
+      assertEquals([error.reason, error.code], ["closed", 0]);
+      assertEquals(error.message, 'GET "coap://127.0.0.1/a": Client is closed');
+      assertEquals((await failure(ping)).reason, "closed");
+      await closing;
+      assertEquals(client.close(), closing);
+      assertEquals((await failure(client.get(SERVER))).reason, "closed");
+      assertEquals((await failure(client.ping(SERVER, { timeout: 10 }))).reason, "closed");
+      assertEquals((await failure(client.discover(SERVER))).reason, "closed");
+      const sent = net.sent.length;
+      await net.after(100_000);
+      assertEquals(net.sent.length, sent);
+      assertEquals(net.clock.timers, 0);
+    });
+
+    it("while a name is looked up or a socket is bound", async () => {
+      const { promise, resolve } = Promise.withResolvers<string[]>();
+      const client = net.client({ resolve: () => promise });
+      const named = client.get("coap://slow.example");
+      const bound = client.get(SERVER);
+      const closing = client.close();
+      assertEquals((await failure(named)).reason, "closed");
+      assertEquals((await failure(bound)).reason, "closed");
+      resolve(["127.0.0.1"]);
+      await closing;
+      await net.after(1000);
+      assertEquals(net.sent.length, 0);
+      // The port is free again: the socket that was being bound has been closed.
+      await net.network.bind({ port: 49_152 }, { receive() {}, turn() {}, error() {} });
+    });
+
+    it("at the end of await using", async () => {
+      let kept: CoAPClient;
+      {
+        await using client = net.client();
+        kept = client;
+      }
+      assertEquals((await failure(kept.get(SERVER))).reason, "closed");
+    });
+
+    it("before the first request", async () => {
+      await net.client().close();
+      await settle();
+    });
+  });
+
+  it("shows every datagram to onMessage and survives what it throws", async () => {
+    await net.serve(() => CoAPResponse.text("seen"));
+    const shown: unknown[] = [];
+    const errors: unknown[] = [];
+    const client = net.client({
+      onMessage: ({ direction, flow, bytes, time }) => {
+        shown.push([direction, flow.port, bytes[1], time]);
+        throw new Error("Careless");
+      },
+      onError: (error) => {
+        errors.push((error as Error).message);
+        throw new Error("Worse");
+      },
+    });
+    assertEquals((await net.run(client.get(SERVER))).text(), "seen");
+    assertEquals(shown, [["out", 5683, Code.GET, 0], ["in", 5683, Code.Content, 20]]);
+    assertEquals(errors, ["Careless", "Careless"]);
+  });
+
+  it("makes a request out of a response's handler, and two in a row", async () => {
+    await net.serve((request) => CoAPResponse.text(request.path.join()));
+    const client = net.client();
+    const texts = client.get(`${SERVER}/1`).then(async (first) => {
+      const second = await client.get(`${SERVER}/2`);
+      const third = await client.get(`${SERVER}/3`);
+      return [first.text(), second.text(), third.text()];
+    });
+    assertEquals(await net.run(texts), ["1", "2", "3"]);
+  });
+
+  it("sends the calls of one turn as one batch", async () => {
+    let flushes = 0;
+    const client = net.client({
+      parameters: { nstart: 10 },
+      transport: async (options, handler) => {
+        const transport = await net.network.bind(options, handler);
+        return Object.assign(Object.create(transport), {
+          flow: transport.flow.bind(transport),
+          send: transport.send.bind(transport),
+          flush: () => (flushes++, transport.flush()),
+          ref: () => {},
+          unref: () => {},
+          close: () => transport.close(),
+        });
+      },
+    });
+    await net.serve(() => CoAPResponse.text(""));
+    await net.run(client.get(SERVER));
+    flushes = 0;
+    const all = Promise.all([1, 2, 3, 4].map((i) => client.get(`${SERVER}/${i}`)));
+    await settle();
+    assertEquals(flushes, 1);
+    await net.run(all);
+  });
+});

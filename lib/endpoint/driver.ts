@@ -1,0 +1,320 @@
+/** The one place where an engine meets a transport and a clock. @module */
+
+import type { Address, Flow } from "../flow.ts";
+import { Engine } from "../engine/engine.ts";
+import type { RandomSource } from "../engine/entropy.ts";
+import type { Stats } from "../engine/stats.ts";
+import type {
+  AnsweredEvent,
+  BodyEvent,
+  EngineEvent,
+  EngineOptions,
+  ExchangeId,
+  FailedEvent,
+  NeedBodyEvent,
+  NotificationEvent,
+  Outline,
+  PongEvent,
+  ProgressEvent,
+  RequestEvent,
+  RequestOptions,
+  ResponseEvent,
+  ResponseOptions,
+} from "../engine/types.ts";
+import type { Bind, BindOptions, Transport, TransportHandler } from "../transport/transport.ts";
+import type { Clock, ClockTimer } from "./clock.ts";
+
+/** A datagram that came or went. */
+export interface RawMessage {
+  /** Whether it was received or sent. */
+  readonly direction: "in" | "out";
+  /** The peer. */
+  readonly flow: Flow;
+  /** The datagram. Do not write to it. */
+  readonly bytes: Uint8Array;
+  /** When, by the endpoint's clock, ms. */
+  readonly time: number;
+}
+
+/** What happens to a request of ours or a ping. */
+export type CallEvent =
+  | BodyEvent
+  | FailedEvent
+  | NeedBodyEvent
+  | NotificationEvent
+  | PongEvent
+  | ProgressEvent
+  | ResponseEvent;
+
+/** Who waits for the outcome of a request of ours or a ping. */
+export interface Call {
+  /** Where it went. */
+  readonly flow: Flow | undefined;
+  /** Something happened. */
+  onEvent(event: CallEvent): void;
+  /** It is over because the transport can not reach the peer. */
+  onUnreachable(error: Error): void;
+}
+
+/** How a driver is made. */
+export interface DriverOptions extends EngineOptions {
+  /** Tells and keeps the time. */
+  clock: Clock;
+  /** Keeps the process alive also while no call is under way: a server. */
+  keepAlive: boolean;
+  /** Takes the requests of peers, where the engine serves. */
+  onRequest?: (event: RequestEvent) => void;
+  /** Hears of the responses that were asked to report. */
+  onAnswered?: (event: AnsweredEvent) => void;
+  /** Sees every datagram. */
+  onMessage?: (message: RawMessage) => void;
+  /** Hears what nobody else is told: errors of the network, exceptions of the functions above. */
+  onError?: (error: unknown) => void;
+}
+
+/** The system's source of random bytes. */
+export const systemRandom: RandomSource = (bytes) => crypto.getRandomValues(bytes);
+
+/** What the system has too little of for a moment. */
+const PASSING = new Set(["EAGAIN", "EINTR", "ENOBUFS", "ENOMEM", "EWOULDBLOCK"]);
+
+/** Whether a failure to send passes, so that a retransmission may do better. */
+function isPassing(error: Error): boolean {
+  return PASSING.has((error as { code?: string }).code ?? "");
+}
+
+/** Drives an engine over one transport. */
+export class Driver implements TransportHandler {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #options: DriverOptions;
+  readonly #calls = new Map<ExchangeId, Call>();
+  readonly #fire = (): void => this.#expire();
+  readonly #flushSoon = (): void => {
+    this.#scheduled = false;
+    this.#flush();
+  };
+  #transport: Transport | undefined = undefined;
+  #closing: Promise<void> | undefined = undefined;
+  /** Whether the transport is about to call `turn`. */
+  #turning = false;
+  #scheduled = false;
+  #draining = false;
+  #timer: ClockTimer | undefined = undefined;
+  /** When the timer fires, `Infinity` where none is set. */
+  #armedFor = Infinity;
+
+  /** @throws {RangeError} where a parameter or limit is out of range */
+  constructor(options: DriverOptions) {
+    this.#engine = new Engine(options);
+    this.#clock = options.clock;
+    this.#options = options;
+  }
+
+  /** Binds a transport. Rejects with what `bind` rejects with. */
+  async bind(bind: Bind, options: BindOptions): Promise<this> {
+    this.#transport = await bind(options, this);
+    if (!this.#options.keepAlive && this.#calls.size === 0) this.#transport.unref();
+    this.#flush(); // what came before the promise had settled
+    return this;
+  }
+
+  /** The bound address. */
+  get address(): Address {
+    return this.#transport!.address;
+  }
+
+  /** What the engine has counted. */
+  get stats(): Stats {
+    return this.#engine.stats;
+  }
+
+  /** The path to a peer. */
+  flow(address: string, port: number): Flow {
+    return this.#transport!.flow(address, port);
+  }
+
+  // -------------------------------------------------------------- what the application does
+
+  /** Sends a request. Throws as `Engine.request`. */
+  request(flow: Flow, outline: Outline, options: RequestOptions, call: Call): ExchangeId {
+    return this.#start(this.#engine.request(this.#clock.now(), flow, outline, options), call);
+  }
+
+  /** Sends a ping. Throws as `Engine.ping`. */
+  ping(flow: Flow, call: Call): ExchangeId {
+    return this.#start(this.#engine.ping(this.#clock.now(), flow), call);
+  }
+
+  #start(id: ExchangeId, call: Call): ExchangeId {
+    this.#calls.set(id, call);
+    if (this.#calls.size === 1 && !this.#options.keepAlive) this.#transport!.ref();
+    this.#schedule();
+    return id;
+  }
+
+  /** Answers a request of a peer. Throws as `Engine.respond`; after `close` nothing happens. */
+  respond(id: ExchangeId, outline: Outline, options?: ResponseOptions): void {
+    if (this.#closing !== undefined) return;
+    this.#engine.respond(this.#clock.now(), id, outline, options);
+    this.#schedule();
+  }
+
+  /** Gives up a request of ours, a ping, or a request of a peer. */
+  cancel(id: ExchangeId): void {
+    if (this.#closing !== undefined) return;
+    this.#engine.cancel(this.#clock.now(), id);
+    this.#end(id);
+    this.#schedule();
+  }
+
+  /** Sends what is ready to leave and closes the transport. Calls under way get no outcome. */
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#flush();
+      this.#disarm();
+      this.#closing = this.#transport?.close() ?? Promise.resolve();
+    }
+    return this.#closing;
+  }
+
+  #end(id: ExchangeId): Call | undefined {
+    const call = this.#calls.get(id);
+    if (call === undefined) return undefined;
+    this.#calls.delete(id);
+    if (this.#calls.size === 0 && !this.#options.keepAlive) this.#transport!.unref();
+    return call;
+  }
+
+  // -------------------------------------------------------------- what the transport tells
+
+  /** @ignore */
+  receive(flow: Flow, bytes: Uint8Array): void {
+    if (this.#closing !== undefined) return;
+    this.#turning = true;
+    const now = this.#clock.now();
+    if (this.#options.onMessage !== undefined) this.#show("in", flow, bytes, now);
+    this.#engine.receive(now, flow, bytes);
+    this.#drain();
+  }
+
+  /** @ignore */
+  turn(): void {
+    this.#turning = false;
+    this.#flush();
+  }
+
+  /** @ignore */
+  error(error: Error, flow?: Flow): void {
+    if (this.#closing !== undefined) return;
+    if (flow !== undefined && !isPassing(error)) {
+      for (const [id, call] of [...this.#calls]) {
+        if (call.flow?.key !== flow.key) continue;
+        this.cancel(id);
+        call.onUnreachable(error);
+      }
+    }
+    this.#report(error);
+  }
+
+  // -------------------------------------------------------------- a turn
+
+  /** Calls of one turn of the event loop leave together. */
+  #schedule(): void {
+    if (this.#scheduled || this.#turning) return;
+    this.#scheduled = true;
+    queueMicrotask(this.#flushSoon);
+  }
+
+  #expire(): void {
+    this.#timer = undefined;
+    this.#armedFor = Infinity;
+    const now = this.#clock.now();
+    // An early timer (a request has ended meanwhile, a clamped delay) is only set again.
+    if (this.#engine.deadline <= now) this.#engine.tick(now);
+    this.#flush();
+  }
+
+  #flush(): void {
+    const transport = this.#transport;
+    if (transport === undefined || this.#closing !== undefined) return;
+    this.#drain();
+    let transmit = this.#engine.pollTransmit();
+    if (transmit !== undefined) {
+      const now = this.#options.onMessage === undefined ? 0 : this.#clock.now();
+      do {
+        if (this.#options.onMessage !== undefined) {
+          this.#show("out", transmit.flow, transmit.bytes, now);
+        }
+        transport.send(transmit.flow, transmit.bytes);
+        transmit = this.#engine.pollTransmit();
+      } while (transmit !== undefined);
+      transport.flush();
+    }
+    const { deadline } = this.#engine;
+    if (deadline < this.#armedFor) this.#arm(deadline);
+  }
+
+  #arm(at: number): void {
+    this.#disarm();
+    this.#armedFor = at;
+    this.#timer = this.#clock.setTimer(this.#fire, at);
+    this.#clock.unref?.(this.#timer); // it is the transport that keeps the process alive
+  }
+
+  #disarm(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    let event = this.#engine.pollEvent();
+    while (event !== undefined) {
+      try {
+        this.#dispatch(event);
+      } catch (error) {
+        this.#report(error);
+      }
+      event = this.#engine.pollEvent();
+    }
+    this.#draining = false;
+  }
+
+  #dispatch(event: EngineEvent): void {
+    switch (event.type) {
+      case "request":
+        return this.#options.onRequest?.(event);
+      case "failed":
+      case "pong":
+        return this.#end(event.id)?.onEvent(event);
+      case "response":
+        return (event.more ? this.#calls.get(event.id) : this.#end(event.id))?.onEvent(event);
+      case "body":
+        return (event.last ? this.#end(event.id) : this.#calls.get(event.id))?.onEvent(event);
+      case "needBody":
+      case "notification":
+      case "progress":
+        return this.#calls.get(event.id)?.onEvent(event);
+      case "answered":
+        return this.#options.onAnswered?.(event);
+    }
+  }
+
+  #show(direction: "in" | "out", flow: Flow, bytes: Uint8Array, time: number): void {
+    try {
+      this.#options.onMessage!({ direction, flow, bytes, time });
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  #report(error: unknown): void {
+    try {
+      this.#options.onError?.(error);
+    } catch {
+      // There is nobody left to tell.
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/** How clients and servers are made. @module */
+
+import type { RandomSource } from "../engine/entropy.ts";
+import type { Limits, TransmissionParameters } from "../parameters.ts";
+import type { Bind, Resolve } from "../transport/transport.ts";
+import type { Clock } from "./clock.ts";
+import type { RawMessage } from "./driver.ts";
+
+/** What clients and servers have in common. */
+export interface EndpointOptions {
+  /**
+   * Binds sockets: UDP, or a simulated network.
+   *
+   * @default {bindUdp}
+   */
+  transport?: Bind;
+  /**
+   * Finds the addresses of host names.
+   *
+   * @default {resolveHost}
+   */
+  resolve?: Resolve;
+  /**
+   * Tells and keeps the time.
+   *
+   * @default {systemClock}
+   */
+  clock?: Clock;
+  /**
+   * The source of message IDs, tokens and random delays, with the contract of `crypto.getRandomValues`.
+   *
+   * @default {crypto.getRandomValues}
+   */
+  random?: RandomSource;
+  /** Transmission parameters that differ from the defaults of RFC 7252 section 4.8. */
+  parameters?: Partial<TransmissionParameters>;
+  /** Limits on memory that differ from the defaults. */
+  limits?: Partial<Limits>;
+  /** Sees every datagram, in and out. What it throws goes to `onError`. */
+  onMessage?: (message: RawMessage) => void;
+  /**
+   * Lets several sockets share the local port.
+   *
+   * @default {false}
+   */
+  reuseAddress?: boolean;
+  /** Receive buffer asked of the system, bytes; the system's default where absent. */
+  receiveBufferSize?: number;
+  /** Send buffer asked of the system, bytes; the system's default where absent. */
+  sendBufferSize?: number;
+}
+
+/** How a client is made. */
+export interface CoAPClientOptions extends EndpointOptions {
+  /**
+   * Local address to bind, an IP literal or a name. A literal binds the client to its family.
+   *
+   * @default {"0.0.0.0"} or `"::"` by the peer's address
+   */
+  hostname?: string;
+  /**
+   * Local port, 0 to 65535; 0 lets the system choose.
+   *
+   * @default {0}
+   */
+  port?: number;
+  /** Use this address family alone, where a name has addresses of both. */
+  family?: 4 | 6;
+  /** Hears errors of the network, those too that no request fails of, and exceptions of `onMessage`. */
+  onError?: (error: unknown) => void;
+}
+
+/** How to wait for an answer. */
+export interface PingOptions {
+  /** Gives up: the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /**
+   * How long to wait, ms from the call, above 0; `Infinity` waits until retransmission gives up.
+   *
+   * @default {93000} MAX_TRANSMIT_WAIT
+   */
+  timeout?: number;
+}
+
+/** What to look for. */
+export interface DiscoverOptions {
+  /**
+   * What the links must have, such as `{ rt: "temperature" }` or `["rt=temperature", "if=sensor*"]` (RFC 6690 section
+   * 4.1). Servers need not filter.
+   */
+  query?: Readonly<Record<string, string>> | Iterable<string>;
+  /** Whether the request is sent until it is acknowledged. @default {true} */
+  confirmable?: boolean;
+  /** Gives up: the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** How long to wait, ms, as for any request. @default {93000} MAX_TRANSMIT_WAIT */
+  timeout?: number;
+}
+
+/** @throws {RangeError} where it is no port */
+export function checkPort(port: number): number {
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new RangeError(`Port must be an integer from 0 to 65535: it is "${port}"`);
+}
+
+/** @throws {RangeError} where it is no time to wait */
+export function checkTimeout(timeout: number | undefined): void {
+  if (timeout !== undefined && !(timeout > 0)) {
+    throw new RangeError(`Timeout must be above 0 ms: it is "${timeout}"`);
+  }
+}

@@ -1,0 +1,198 @@
+/** Requests as a server's handler gets them. @module */
+
+import type { Address, Flow } from "../flow.ts";
+import { type Message, MessageType } from "../wire/message.ts";
+import {
+  findOptions,
+  type Option,
+  OptionNumber,
+  stringOptions,
+  uintOption,
+} from "../wire/option.ts";
+import { composeUri } from "../wire/uri.ts";
+import { methodName } from "./methods.ts";
+
+const TEXT = new TextDecoder();
+const STRICT_TEXT = new TextDecoder("utf-8", { fatal: true });
+const NO_PARAMS = Object.freeze({});
+
+/** Sets the parameters that a router has found. */
+export let setParams: (request: IncomingRequest, params: unknown) => void;
+
+/** Aborts the signal of a request. */
+export let abort: (request: IncomingRequest, reason: unknown) => void;
+
+/**
+ * A request that a peer sent. Everything beyond the bytes is worked out when asked for.
+ *
+ * `Params` are the values of the parameters in the pattern that a `Router` found.
+ */
+export class IncomingRequest<Params = unknown> {
+  /** The method code, 1 to 31, to compare with those of `Code`. */
+  readonly code: number;
+  /** The payload; empty where there is none. */
+  readonly payload: Uint8Array;
+  /** All options, in ascending order. Do not write to their values. */
+  readonly options: readonly Option[];
+  /** The token, 0 to 8 bytes. */
+  readonly token: Uint8Array;
+  /** Whether the request came in a Confirmable message. */
+  readonly confirmable: boolean;
+  /** Whence the request came. */
+  readonly peer: Flow;
+  /** Values of the parameters in the pattern of the route, percent-free. Empty without a `Router`. */
+  readonly params: Params = NO_PARAMS as Params;
+  readonly #local: Address;
+  #path: readonly string[] | undefined = undefined;
+  #controller: AbortController | undefined = undefined;
+  #aborted: { reason: unknown } | undefined = undefined;
+
+  /** @ignore */
+  constructor(message: Message, peer: Flow, local: Address) {
+    this.code = message.code;
+    this.payload = message.payload;
+    this.options = message.options;
+    this.token = message.token;
+    this.confirmable = message.type === MessageType.Confirmable;
+    this.peer = peer;
+    this.#local = local;
+  }
+
+  static {
+    setParams = (request, params) => {
+      (request as { params: unknown }).params = params;
+    };
+    abort = (request, reason) => {
+      request.#aborted = { reason };
+      request.#controller?.abort(reason);
+    };
+  }
+
+  /** The method's name: `"GET"`, `"POST"`, `"PUT"`, `"DELETE"`, `"FETCH"`, `"PATCH"`, `"iPATCH"`, or `"0.31"` and the like. */
+  get method(): string {
+    return methodName(this.code);
+  }
+
+  /**
+   * The path's segments, free of percent-encoding: `["a", "b/c"]` for `/a/b%2Fc`, `["a", ""]` for `/a/`, none for
+   * `/`.
+   */
+  get path(): readonly string[] {
+    return this.#path ??= stringOptions(this.options, OptionNumber.UriPath);
+  }
+
+  /** The path as it stands in a URI: it begins with `/` and is percent-encoded where necessary. */
+  get pathname(): string {
+    return composePath(this.path);
+  }
+
+  /** The query's arguments, free of percent-encoding, such as `["unit=C", "verbose"]`. */
+  get query(): string[] {
+    return stringOptions(this.options, OptionNumber.UriQuery);
+  }
+
+  /** The payload as UTF-8. */
+  text(): string {
+    return TEXT.decode(this.payload);
+  }
+
+  /**
+   * The payload as JSON.
+   *
+   * @throws {SyntaxError} where it is none
+   */
+  json(): unknown {
+    return JSON.parse(this.text());
+  }
+
+  /** The payload's content format, or undefined: there is no default (RFC 7252 section 5.5.1). */
+  get contentFormat(): number | undefined {
+    return uintOption(this.options, OptionNumber.ContentFormat);
+  }
+
+  /** The content format that the client accepts, or undefined where it does not say (RFC 7252 section 5.10.4). */
+  get accept(): number | undefined {
+    return uintOption(this.options, OptionNumber.Accept);
+  }
+
+  /** Entity tags of the representations that the client holds (RFC 7252 section 5.10.6.2). */
+  get etags(): Uint8Array[] {
+    return findOptions(this.options, OptionNumber.ETag).map(({ value }) => value);
+  }
+
+  /**
+   * Entity tags of which the resource must have one, else 4.12; an empty one is fulfilled where the resource exists
+   * (RFC 7252 section 5.10.8.1). No condition where there are none.
+   */
+  get ifMatch(): Uint8Array[] {
+    return findOptions(this.options, OptionNumber.IfMatch).map(({ value }) => value);
+  }
+
+  /** Whether the request is meant only for a resource that does not exist, else 4.12 (RFC 7252 section 5.10.8.2). */
+  get ifNoneMatch(): boolean {
+    return this.options.some(({ number }) => number === OptionNumber.IfNoneMatch);
+  }
+
+  /** The Observe option: 0 asks to register, 1 to deregister (RFC 7641 section 2); undefined where there is none. */
+  get observe(): number | undefined {
+    return uintOption(this.options, OptionNumber.Observe);
+  }
+
+  /**
+   * The URI of the request (RFC 7252 section 6.5); the address the server is bound to stands for the host where the
+   * request does not name one.
+   *
+   * @throws {CoAPError} `invalid-uri` where the host that the peer sent is none
+   */
+  get uri(): string {
+    const { local } = this.peer;
+    return composeUri({
+      scheme: "coap",
+      host: local ?? this.#local.address,
+      port: this.#local.port,
+      options: this.options,
+    });
+  }
+
+  /**
+   * Aborted when nobody waits for the response any more: the server was closed. To be handed to what the handler
+   * awaits.
+   */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason);
+    }
+    return this.#controller.signal;
+  }
+}
+
+/** A path as it stands in a URI. */
+export function composePath(segments: readonly string[]): string {
+  return `/${segments.map(encodeSegment).join("/")}`;
+}
+
+function encodeSegment(segment: string): string {
+  // What RFC 3986 lets stand in a segment, encodeURIComponent encodes in part; a lone surrogate it throws at.
+  return encodeURIComponent(segment.toWellFormed()).replace(
+    /%(?:2[46BC]|3[ABD]|40)/g,
+    decodeURIComponent,
+  );
+}
+
+/** Whether all segments of a path are UTF-8. */
+export function hasTextPath(request: IncomingRequest): boolean {
+  for (const segment of request.path) {
+    if (segment.includes("\uFFFD")) return isTextPath(request.options);
+  }
+  return true;
+}
+
+function isTextPath(options: readonly Option[]): boolean {
+  try {
+    for (const { value } of findOptions(options, OptionNumber.UriPath)) STRICT_TEXT.decode(value);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,133 @@
+/** Clients and servers on a simulated network under a clock that the test moves. @module */
+
+import { CoAPClient } from "../lib/endpoint/client.ts";
+import type { CoAPClientOptions } from "../lib/endpoint/endpoint_options.ts";
+import type { RawMessage } from "../lib/endpoint/driver.ts";
+import {
+  type Handler,
+  type HandlerObject,
+  serve,
+  type ServeOptions,
+  type Server,
+} from "../lib/endpoint/server.ts";
+import { CoAPError } from "../lib/errors.ts";
+import {
+  type NetworkConditions,
+  SimulatedNetwork,
+  type TraceEntry,
+} from "../lib/transport/memory.ts";
+import { decode, type Message } from "../lib/wire/message.ts";
+import { ManualClock, settle } from "./manual_clock.ts";
+import { SeededRandom } from "./seeded_random.ts";
+
+/** The server's address on the simulated network. */
+export const SERVER = "coap://127.0.0.1";
+
+/** A network with whatever is bound to it. */
+export class Simulation {
+  readonly clock: ManualClock = new ManualClock();
+  readonly network: SimulatedNetwork;
+  /** All datagrams sent, in their order. */
+  readonly sent: TraceEntry[] = [];
+  readonly #random = new SeededRandom(7);
+  readonly #open: { close(): Promise<void> }[] = [];
+
+  constructor(conditions: Partial<NetworkConditions> = {}) {
+    this.network = new SimulatedNetwork({
+      ...conditions,
+      clock: this.clock,
+      trace: (entry) => {
+        if (entry.fate === "sent") this.sent.push(entry);
+      },
+    });
+  }
+
+  /** The messages sent, decoded. */
+  get messages(): Message[] {
+    return this.sent.map(({ bytes }) => decode(bytes));
+  }
+
+  /** A client; the names `server` and `both` resolve. */
+  client(options: CoAPClientOptions = {}): CoAPClient {
+    const client = new CoAPClient({
+      transport: this.network.bind,
+      clock: this.clock,
+      random: this.#random.fill,
+      resolve: (name) =>
+        name === "server"
+          ? Promise.resolve(["127.0.0.1"])
+          : Promise.reject(new CoAPError("name-resolution", `Could not resolve "${name}"`)),
+      ...options,
+    });
+    this.#open.push(client);
+    return client;
+  }
+
+  /** A server at the default port. */
+  async serve(handler: Handler | HandlerObject, options: ServeOptions = {}): Promise<Server> {
+    const server = await serve({
+      transport: this.network.bind,
+      clock: this.clock,
+      random: this.#random.fill,
+      ...options,
+    }, handler);
+    this.#open.push(server);
+    return server;
+  }
+
+  /** A socket without an endpoint: it answers by a function of the datagram. */
+  async peer(
+    answer: (message: Message, bytes: Uint8Array) => Uint8Array | undefined,
+    port = 5683,
+  ): Promise<void> {
+    const transport = await this.network.bind({ port }, {
+      receive: (flow, bytes) => {
+        const reply = answer(decode(bytes), bytes);
+        if (reply !== undefined) transport.send(flow, reply);
+      },
+      turn: () => transport.flush(),
+      error: () => {},
+    });
+    this.#open.push(transport);
+  }
+
+  /** Moves the clock from timer to timer until the promise settles. */
+  async run<T>(promise: Promise<T>, limit = 1_000_000): Promise<T> {
+    let settled = false;
+    const done = (): void => void (settled = true);
+    promise.then(done, done);
+    await settle();
+    const until = this.clock.now() + limit;
+    while (!settled) {
+      if (this.clock.next > until) throw new Error(`Nothing settled within ${limit} ms`);
+      await this.clock.advanceToAsync(this.clock.next);
+    }
+    return await promise;
+  }
+
+  /** Lets time pass. */
+  after(ms: number): Promise<void> {
+    return this.clock.advanceAsync(ms);
+  }
+
+  /** Closes everything that is open. */
+  async close(): Promise<void> {
+    await Promise.all(this.#open.map((endpoint) => endpoint.close()));
+  }
+}
+
+/** The reason and message of the `CoAPError` that a promise rejects with. */
+export async function failure(promise: Promise<unknown>): Promise<CoAPError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof CoAPError) return error;
+    throw error;
+  }
+  throw new Error("It did not fail");
+}
+
+/** Messages seen by `onMessage`, in short. */
+export function direction({ direction, bytes }: RawMessage): string {
+  return `${direction} ${decode(bytes).code}`;
+}
