@@ -3,7 +3,7 @@
 import { CoAPError } from "../errors.ts";
 import type { Flow } from "../flow.ts";
 import { Code, isSuccess } from "../wire/code.ts";
-import type { Message } from "../wire/message.ts";
+import { type Message, MessageType } from "../wire/message.ts";
 import { encodeUint, findOption, type Option, OptionNumber, uintOption } from "../wire/option.ts";
 import { blockSizeOf, blockValue, concat } from "./assembly.ts";
 import { Download, type DownloadOwner } from "./download.ts";
@@ -34,6 +34,17 @@ export interface Echoes {
 }
 
 const NOTHING = new Uint8Array(0);
+/** Stands for the response that No-Response asked not to send. */
+const EMPTY: Message = {
+  type: MessageType.Acknowledgement,
+  code: Code.Empty,
+  id: 0,
+  token: NOTHING,
+  options: [],
+  payload: NOTHING,
+};
+/** No-Response for responses of the classes 2, 4 and 5. */
+const ALL_CLASSES = 26;
 /** How often a changed representation is fetched anew. */
 const MAX_RESTARTS = 3;
 
@@ -70,6 +81,8 @@ export class Call implements ClientOwner, DownloadOwner {
   #echo: Option | undefined = undefined;
   #challenged = false;
   #restarts = 0;
+  /** The classes of responses that No-Response asks not to send, as bits (RFC 7967). */
+  readonly #quiet: number;
 
   constructor(
     host: CallHost,
@@ -89,6 +102,7 @@ export class Call implements ClientOwner, DownloadOwner {
     this.#rawUpload = findOption(this.#options, OptionNumber.Block1) !== undefined;
     const block2 = uintOption(this.#options, OptionNumber.Block2);
     this.#rawDownload = block2 !== undefined && block2 >>> 4 > 0;
+    this.#quiet = (uintOption(this.#options, OptionNumber.NoResponse) ?? 0) & ALL_CLASSES;
     this.#body = outline.payload ?? NOTHING;
     this.#bodyEnds = !settings.upload;
     this.#size = settings.blockSize ?? host.blockSize;
@@ -176,6 +190,7 @@ export class Call implements ClientOwner, DownloadOwner {
     );
     this.#exchange = exchange;
     if (observes && !more) exchange.kept = true;
+    if (!more && this.#quiet === ALL_CLASSES) exchange.quiet = true;
   }
 
   /** More of a streamed body. */
@@ -279,7 +294,7 @@ export class Call implements ClientOwner, DownloadOwner {
       this.#host.shared.limits.bodyBytes,
       this.#settings.download ?? false,
     );
-    this.#attempt(() => this.#download!.take(now, flow, message));
+    this.#download.take(now, flow, message);
   }
 
   #letGo(now: number, exchange: ClientExchange): void {
@@ -337,15 +352,24 @@ export class Call implements ClientOwner, DownloadOwner {
     this.#fail(reason, detail);
   }
 
+  /** No response is wanted: that the request was sent, or acknowledged, is the whole outcome. */
+  onQuiet(now: number, exchange: ClientExchange): void {
+    this.#letGo(now, exchange);
+    this.#whole(exchange.flow, EMPTY);
+  }
+
   onFailed(now: number, exchange: ClientExchange, reason: FailureReason, detail?: string): void {
+    const arrived = exchange.acknowledged || !this.#start.confirmable;
+    if (reason === "timeout" && this.#quiet !== 0 && arrived) {
+      return this.#whole(exchange.flow, EMPTY);
+    }
     if (this.#observation === undefined) this.#fail(reason, detail);
     else this.#observation.onFailed(now, exchange, reason, detail);
   }
 
   /** The next block of a streamed response is wanted. */
   consume(now: number): void {
-    const download = this.#download;
-    if (download !== undefined) this.#attempt(() => download.next(now));
+    this.#download?.next(now);
   }
 
   // -------------------------------------------------------------- the end

@@ -91,7 +91,13 @@ export class Download implements ClientOwner {
       value: encodeUint(blockValue(received, false, size)),
     };
     const outline = { code: this.#code, options: [...this.#options, block] };
-    this.#exchange = this.#exchanges.start(now, this.#flow, outline, this, this.#start);
+    try {
+      this.#exchange = this.#exchanges.start(now, this.#flow, outline, this, this.#start);
+    } catch (error) {
+      // What a peer sends makes nothing throw.
+      const detail = error instanceof Error ? error.message : String(error);
+      this.#owner.onDownloadFailed(now, "blockwise", detail);
+    }
   }
 
   cancel(now: number): void {

@@ -8,34 +8,18 @@ import {
   deriveParameters,
   type Limits,
 } from "../parameters.ts";
-import { Code, codeText, isRequestCode, isResponseCode, isSuccess } from "../wire/code.ts";
-import { encode, type Message, MessageType } from "../wire/message.ts";
-import {
-  checkRequestOptions,
-  encodeUint,
-  findOption,
-  OptionNumber,
-  uintOption,
-} from "../wire/option.ts";
+import { Code, codeText, isRequestCode, isResponseCode } from "../wire/code.ts";
+import { Call, type CallHost } from "./call.ts";
+import { EchoValues } from "./echo.ts";
 import { Entropy } from "./entropy.ts";
-import { Call, type CallHost, type Echoes } from "./call.ts";
-import { Exchanges, ServerExchange } from "./exchange.ts";
-import { Observers } from "./observers.ts";
-import type { Peer } from "./peers.ts";
-import {
-  Reliability,
-  Sent,
-  type SentFailure,
-  type SentOwner,
-  type Shared,
-  type Upper,
-} from "./reliability.ts";
-import { ServerBlocks } from "./server_blocks.ts";
-import type { Seen } from "./seen.ts";
+import { Exchanges } from "./exchange.ts";
+import { GroupCall } from "./group.ts";
+import { Ping } from "./ping.ts";
+import { Reliability, type Shared, type Upper } from "./reliability.ts";
+import { Serving } from "./serving.ts";
 import { newStats, type Stats } from "./stats.ts";
 import { Timers } from "./timers.ts";
 import type {
-  AnswerOutcome,
   EngineEvent,
   EngineOptions,
   ExchangeId,
@@ -46,8 +30,6 @@ import type {
   Transmit,
   Variant,
 } from "./types.ts";
-
-const UTF8 = new TextEncoder();
 
 /** What an engine holds at a moment. All zero, and `deadline` `Infinity`, when it is at rest. */
 export interface EngineSizes {
@@ -68,63 +50,6 @@ export interface EngineSizes {
   observers: number;
   timers: number;
 }
-
-/** An empty Confirmable message, which a live peer answers with a Reset (RFC 7252 section 4.3). */
-class Ping implements SentOwner {
-  readonly id: ExchangeId;
-  sent: Sent | undefined = undefined;
-  readonly #engine: CallEnd;
-  readonly #flow: Flow;
-  readonly #layer: Reliability;
-
-  constructor(engine: CallEnd, id: ExchangeId, flow: Flow, layer: Reliability) {
-    this.#engine = engine;
-    this.id = id;
-    this.#flow = flow;
-    this.#layer = layer;
-  }
-
-  cancel(now: number): void {
-    this.#layer.release(now, this.sent!);
-  }
-
-  onSent(): void {}
-
-  onAcknowledged(): boolean {
-    this.#engine.settle({ type: "pong", id: this.id, flow: this.#flow });
-    return true;
-  }
-
-  onFailed(_now: number, _sent: Sent, reason: SentFailure): void {
-    this.#engine.settle(
-      reason === "reset"
-        ? { type: "pong", id: this.id, flow: this.#flow }
-        : { type: "failed", id: this.id, flow: this.#flow, reason },
-    );
-  }
-}
-
-type CallEnd = { settle(event: EngineEvent & { id: ExchangeId }): void };
-
-/** Echo values kept for the next request to a peer; the oldest goes first. */
-class EchoValues implements Echoes {
-  readonly #byPeer = new Map<string, Uint8Array>();
-
-  take(key: string): Uint8Array | undefined {
-    const value = this.#byPeer.get(key);
-    if (value !== undefined) this.#byPeer.delete(key);
-    return value;
-  }
-
-  put(key: string, value: Uint8Array): void {
-    if (value.length < 1 || value.length > 40) return;
-    this.#byPeer.delete(key);
-    this.#byPeer.set(key, value.slice());
-    if (this.#byPeer.size > MAX_ECHOES) this.#byPeer.delete(this.#byPeer.keys().next().value!);
-  }
-}
-
-const MAX_ECHOES = 1024;
 
 /**
  * One endpoint's protocol state over one transport. Every method takes the time; after each of them `pollEvent` is
@@ -156,13 +81,9 @@ export class Engine {
   readonly #shared: Shared;
   readonly #layer: Reliability;
   readonly #exchanges: Exchanges;
-  readonly #blocks: ServerBlocks;
-  readonly #observers: Observers;
+  readonly #serving: Serving;
   readonly #host: CallHost;
-  readonly #serve: boolean;
-  readonly #blockSize: number;
-  readonly #calls = new Map<ExchangeId, Call | Ping>();
-  readonly #handling = new Map<ExchangeId, ServerExchange>();
+  readonly #calls = new Map<ExchangeId, Call | Ping | GroupCall>();
   #events: EngineEvent[] = [];
   #polled = 0;
   #lastId = 0;
@@ -175,7 +96,7 @@ export class Engine {
     if (!Number.isInteger(tokenLength) || tokenLength < 1 || tokenLength > 8) {
       throw new RangeError(`Token length must be an integer from 1 to 8: it is "${tokenLength}"`);
     }
-    this.#blockSize = checkBlockSize(options.blockSize ?? 1024);
+    const blockSize = checkBlockSize(options.blockSize ?? 1024);
     this.#shared = {
       parameters: deriveParameters(options.parameters),
       limits: deriveLimits(options.limits),
@@ -184,14 +105,13 @@ export class Engine {
       stats: this.stats,
       extendedTokens: options.extendedTokens ?? false,
     };
-    this.#serve = options.serve ?? false;
     // The layers below reach the engine through these alone: none of it is part of its face.
     const upper: Upper = {
       onRequest: (now, peer, flow, message, seen) =>
-        this.#onRequest(now, peer, flow, message, seen),
+        this.#serving.onRequest(now, peer, flow, message, seen),
       onResponse: (now, peer, flow, message) =>
         this.#exchanges.onResponse(now, peer, flow, message),
-      onStrayReset: (now, peer, id) => this.#observers.onReset(now, peer, id),
+      onStrayReset: (now, peer, id) => this.#serving.observers.onReset(now, peer, id),
       onRejected: (flow, message) => this.#emit({ type: "rejected", flow, message }),
     };
     this.#layer = new Reliability(this.#shared, upper);
@@ -199,20 +119,21 @@ export class Engine {
       this.#shared,
       this.#layer,
       tokenLength,
-      (exchange, outcome) => this.#answered(exchange, outcome),
+      (exchange, outcome) => this.#serving.answered(exchange, outcome),
     );
-    this.#blocks = new ServerBlocks(this.#shared, this.#blockSize);
-    this.#observers = new Observers(
-      this.#shared,
-      this.#layer,
-      this.#blocks,
-      (event) => this.#emit(event),
-    );
+    this.#serving = new Serving({
+      shared: this.#shared,
+      layer: this.#layer,
+      exchanges: this.#exchanges,
+      blockSize,
+      nextId: () => ++this.#lastId,
+      emit: (event) => this.#emit(event),
+    }, options);
     let tags = 0;
     this.#host = {
       exchanges: this.#exchanges,
       shared: this.#shared,
-      blockSize: this.#blockSize,
+      blockSize,
       uploads: new Map(),
       echoes: new EchoValues(),
       nextTag: () => tags = tags % 0xffffffff + 1,
@@ -236,12 +157,12 @@ export class Engine {
     return {
       peers: this.#layer.peers.size,
       exchanges: Math.max(this.#calls.size, this.#exchanges.size),
-      handling: this.#handling.size,
+      handling: this.#serving.size,
       duplicates: this.#layer.seen.size,
       replyBytes: this.#layer.seen.bytes,
-      transfers: this.#blocks.size,
-      transferBytes: this.#blocks.bytes,
-      observers: this.#observers.size,
+      transfers: this.#serving.blocks.size,
+      transferBytes: this.#serving.blocks.bytes,
+      observers: this.#serving.observers.size,
       timers: this.#shared.timers.size,
     };
   }
@@ -265,8 +186,14 @@ export class Engine {
         `A request can not have the code "${codeText(outline.code)}"`,
       );
     }
-    const timeout = options.timeout ?? this.#shared.parameters.maxTransmitWait;
+    const { defaultLeisure, ackTimeout, ackRandomFactor, maxTransmitWait } =
+      this.#shared.parameters;
+    const group = defaultLeisure + ackTimeout * ackRandomFactor;
+    const timeout = options.timeout ?? (flow.multicast ? group : maxTransmitWait);
     if (!(timeout > 0)) throw new RangeError(`Timeout must be above 0 ms: it is "${timeout}"`);
+    if (flow.multicast && (options.confirmable || options.observe)) {
+      throw new RangeError("A request to a group can neither be Confirmable nor observe");
+    }
     if (options.blockSize !== undefined) checkBlockSize(options.blockSize);
     if (options.observe && outline.code !== Code.GET && outline.code !== Code.FETCH) {
       throw new CoAPError(
@@ -274,11 +201,16 @@ export class Engine {
         `Only GET and FETCH observe, not "${codeText(outline.code)}"`,
       );
     }
-    const call = new Call(this.#host, ++this.#lastId, flow, outline, options, {
+    const start = {
       confirmable: options.confirmable ?? true,
       timeout,
       impatient: options.impatient ?? false,
-    });
+      proxy: options.proxy ?? false,
+    };
+    const id = ++this.#lastId;
+    const call = flow.multicast
+      ? new GroupCall(this.#host, id, flow, outline, start)
+      : new Call(this.#host, id, flow, outline, options, start);
     this.#calls.set(call.id, call);
     try {
       call.start(now);
@@ -311,11 +243,9 @@ export class Engine {
     if (peer === undefined || this.#calls.size >= this.#shared.limits.exchanges) {
       throw new CoAPError("limit", `More than "${this.#calls.size}" requests are under way`);
     }
-    const end: CallEnd = { settle: (event) => this.#settle(event) };
-    const ping = new Ping(end, ++this.#lastId, flow, this.#layer);
+    const ping = new Ping(++this.#lastId, peer, flow, this.#layer, (event) => this.#settle(event));
     this.#calls.set(ping.id, ping);
-    ping.sent = new Sent(this.#layer, peer, flow, true, encode({ code: Code.Empty }), ping);
-    this.#layer.send(now, ping.sent);
+    ping.start(now);
     return ping.id;
   }
 
@@ -331,19 +261,15 @@ export class Engine {
         `A response can not have the code "${codeText(outline.code)}"`,
       );
     }
-    const exchange = this.#handling.get(id);
-    if (exchange === undefined) return;
-    exchange.report = options.report ?? false;
-    const confirmable = options.confirmable ?? exchange.request.type === MessageType.Confirmable;
-    const observed = options.observe !== undefined && isSuccess(outline.code) &&
-      asksToObserve(exchange.request);
-    const number = observed ? this.#observers.register(now, exchange, options.observe!) : -1;
-    if (number >= 0) {
-      const observe = { number: OptionNumber.Observe, value: encodeUint(number) };
-      outline = { ...outline, options: [observe, ...outline.options ?? []] };
-    }
-    this.#exchanges.respond(now, exchange, this.#blocks.shape(now, exchange, outline), confirmable);
-    this.#finish(exchange);
+    this.#serving.respond(now, id, outline, options);
+  }
+
+  /**
+   * Answers a request 4.01 with an Echo value: its sender repeats it with the value, and the event of that request is
+   * `fresh` (RFC 9175 section 2.3).
+   */
+  challenge(now: number, id: ExchangeId): void {
+    this.#serving.challenge(now, id);
   }
 
   /**
@@ -351,7 +277,7 @@ export class Engine {
    * `notify`.
    */
   observed(resource: string): Variant[] {
-    return this.#observers.variants(resource);
+    return this.#serving.observers.variants(resource);
   }
 
   /**
@@ -375,12 +301,12 @@ export class Engine {
         `A notification can not have the code "${codeText(outline.code)}"`,
       );
     }
-    return this.#observers.notify(now, resource, variant, outline, options);
+    return this.#serving.observers.notify(now, resource, variant, outline, options);
   }
 
   /** Forgets all observers, without a word to them. */
   forgetObservers(now: number): void {
-    this.#observers.clear(now);
+    this.#serving.observers.clear(now);
   }
 
   /**
@@ -396,25 +322,21 @@ export class Engine {
       call.cancel(now);
       return true;
     }
-    const exchange = this.#handling.get(id);
-    if (exchange === undefined) return false;
-    this.#exchanges.stayQuiet(exchange);
-    this.#finish(exchange);
-    return true;
+    return this.#serving.cancel(id);
   }
 
   // -------------------------------------------------------------- time
 
   /** When `tick` is due, absolute ms; `Infinity` when nothing waits. */
   get deadline(): number {
-    return Math.min(this.#shared.timers.next, this.#layer.deadline, this.#blocks.deadline);
+    return Math.min(this.#shared.timers.next, this.#layer.deadline, this.#serving.blocks.deadline);
   }
 
   /** Does what is due. */
   tick(now: number): void {
     this.#shared.timers.run(now);
     this.#layer.tick(now);
-    this.#blocks.tick(now);
+    this.#serving.blocks.tick(now);
   }
 
   // -------------------------------------------------------------- out
@@ -436,67 +358,12 @@ export class Engine {
     return this.#layer.pollTransmit();
   }
 
-  // -------------------------------------------------------------- from the layers below
-
-  #onRequest(now: number, peer: Peer, flow: Flow, message: Message, seen: Seen): boolean {
-    if (!this.#serve) return false;
-    const exchange = new ServerExchange(this.#exchanges, ++this.#lastId, peer, flow, message, seen);
-    peer.holds++;
-    this.#handling.set(exchange.id, exchange);
-    const refusal = this.#refuse(message) ?? this.#blocks.receive(now, exchange);
-    if (refusal !== undefined) {
-      this.#exchanges.respond(
-        now,
-        exchange,
-        acknowledgeBlock(exchange, refusal),
-        message.type === MessageType.Confirmable,
-      );
-      this.#finish(exchange);
-      return true;
-    }
-    const { request } = exchange;
-    if (peer.observers !== undefined && observeValue(request) === 1) {
-      this.#observers.deregister(now, peer, request.token);
-    }
-    this.#emit({ type: "request", id: exchange.id, flow, message: request });
-    return true;
-  }
-
-  /** What a request is answered that the application does not get to see. */
-  #refuse(message: Message): Outline | undefined {
-    if (this.#handling.size > this.#shared.limits.handling) {
-      this.stats.rejectedLimit++;
-      const options = [{ number: OptionNumber.MaxAge, value: encodeUint(1) }];
-      return { code: Code.ServiceUnavailable, options };
-    }
-    const critical = checkRequestOptions(message.options);
-    if (critical !== undefined) {
-      const payload = UTF8.encode(`Option ${critical.number} is not understood`);
-      return { code: Code.BadOption, payload };
-    }
-    if (
-      findOption(message.options, OptionNumber.ProxyUri) !== undefined ||
-      findOption(message.options, OptionNumber.ProxyScheme) !== undefined
-    ) return { code: Code.ProxyingNotSupported };
-    return undefined;
-  }
-
   #emit(event: EngineEvent): void {
     this.#events.push(event);
   }
 
   #settle(event: EngineEvent & { id: ExchangeId }): void {
     if (this.#calls.delete(event.id)) this.#events.push(event);
-  }
-
-  #answered(exchange: ServerExchange, outcome: AnswerOutcome): void {
-    if (!exchange.report) return;
-    this.#events.push({ type: "answered", id: exchange.id, flow: exchange.flow, outcome });
-  }
-
-  #finish(exchange: ServerExchange): void {
-    this.#handling.delete(exchange.id);
-    exchange.peer.holds--;
   }
 }
 
@@ -505,22 +372,4 @@ function checkBlockSize(size: number): number {
     throw new RangeError(`Block size must be a power of two from 16 to 1024: it is "${size}"`);
   }
   return size;
-}
-
-/** The value of Observe where it is defined: in GET and FETCH, 0 or 1 (RFC 7641 section 2). */
-function observeValue(request: Message): number | undefined {
-  if (request.code !== Code.GET && request.code !== Code.FETCH) return undefined;
-  return uintOption(request.options, OptionNumber.Observe);
-}
-
-/** Whether a request asks to be registered as an observation. */
-export function asksToObserve(request: Message): boolean {
-  return observeValue(request) === 0;
-}
-
-/** A response that the application did not give: the Block1 it acknowledges belongs to it as well. */
-function acknowledgeBlock(exchange: ServerExchange, outline: Outline): Outline {
-  if (exchange.block1 === undefined) return outline;
-  const block = { number: OptionNumber.Block1, value: encodeUint(exchange.block1) };
-  return { ...outline, options: [...outline.options ?? [], block] };
 }

@@ -4,8 +4,9 @@ import type { Flow } from "../flow.ts";
 import { equalBytes } from "../wire/bytes.ts";
 import type { Message } from "../wire/message.ts";
 import { encode, MessageType } from "../wire/message.ts";
-import { checkResponseOptions } from "../wire/option.ts";
+import { checkResponseOptions, isUnsafe, type Option, optionDefinition } from "../wire/option.ts";
 import { CoAPError } from "../errors.ts";
+import type { GroupCall } from "./group.ts";
 import type { Peer } from "./peers.ts";
 import {
   ageMaxAge,
@@ -23,6 +24,8 @@ import type { AnswerOutcome, ExchangeId, FailureReason, Outline } from "./types.
 export interface ClientOwner {
   /** A response with the request's token. The exchange is over unless it is kept. */
   onResponse(now: number, exchange: ClientExchange, flow: Flow, message: Message): void;
+  /** The request is acknowledged, or sent where it is Non-confirmable; only of a request that is `quiet`. */
+  onQuiet?(now: number, exchange: ClientExchange): void;
   /** There will be no response. */
   onFailed(now: number, exchange: ClientExchange, reason: FailureReason, detail?: string): void;
 }
@@ -53,6 +56,12 @@ export class ClientExchange implements SentOwner, Timed {
   readonly timeout: number;
   /** Whether it outlives a response: an observation. */
   kept = false;
+  /** Whether it asks for no response at all (RFC 7967). */
+  quiet = false;
+  /** Whether responses may carry options that are not known but Safe-to-Forward. */
+  proxy = false;
+  /** Whether the empty acknowledgement came. */
+  acknowledged = false;
   sent: Sent | undefined = undefined;
   ended = false;
   readonly #exchanges: Exchanges;
@@ -74,11 +83,16 @@ export class ClientExchange implements SentOwner, Timed {
     this.timeout = timeout;
   }
 
-  onSent(now: number): void {
+  onSent(now: number, sent: Sent): void {
     this.#exchanges.sent(now, this);
+    if (this.quiet && !sent.confirmable) this.owner.onQuiet?.(now, this);
   }
 
   onAcknowledged(now: number, _sent: Sent, message: Message): boolean {
+    if (message.code === 0) {
+      this.acknowledged = true;
+      if (this.quiet) this.owner.onQuiet?.(now, this);
+    }
     return message.code === 0 || this.#exchanges.deliver(now, this, this.flow, message);
   }
 
@@ -151,6 +165,22 @@ export interface StartOptions {
   impatient: boolean;
   /** The token to use again, where an observation goes on. */
   token?: Uint8Array;
+  /** No response is asked for. */
+  quiet?: boolean;
+  /** Options of a response that are not known but Safe-to-Forward are accepted. */
+  proxy?: boolean;
+}
+
+/** An option set as a proxy sees it: what is not known matters by its Unsafe bit (RFC 7252 section 5.7.1). */
+const SAFE_TO_FORWARD = { has: (number: number) => !isUnsafe(number) } as ReadonlySet<number>;
+
+/** The first option that a proxy can not forward, or undefined. */
+export function checkForwarded(
+  options: readonly Option[],
+  check: (options: readonly Option[], recognized: ReadonlySet<number>) => Option | undefined,
+): Option | undefined {
+  return check(options, SAFE_TO_FORWARD) ??
+    options.find(({ number }) => isUnsafe(number) && optionDefinition(number) === undefined);
 }
 
 /** Who hears of responses that were sent. */
@@ -163,6 +193,8 @@ export class Exchanges {
   readonly #shared: Shared;
   readonly #layer: Reliability;
   readonly #tokenLength: number;
+  /** Requests to groups, by token. */
+  readonly #groups: Map<number | string, GroupCall> = new Map();
   readonly #onAnswered: AnswerListener;
 
   constructor(
@@ -207,6 +239,8 @@ export class Exchanges {
       payload: outline.payload,
     }, this.#shared);
     const exchange = new ClientExchange(this, peer, flow, token, owner, options.timeout);
+    exchange.quiet = options.quiet ?? false;
+    exchange.proxy = options.proxy ?? false;
     (peer.tokens ??= new Map()).set(exchange.key, exchange);
     peer.holds++;
     this.size++;
@@ -237,14 +271,43 @@ export class Exchanges {
 
   /** A response came, separately. Answers whether somebody waits for it. */
   onResponse(now: number, peer: Peer | undefined, flow: Flow, message: Message): boolean {
-    const exchange = peer?.tokens?.get(tokenKey(message.token));
-    return exchange !== undefined && this.deliver(now, exchange, flow, message);
+    const key = tokenKey(message.token);
+    const exchange = peer?.tokens?.get(key);
+    if (exchange !== undefined) return this.deliver(now, exchange, flow, message);
+    const group = this.#groups.get(key);
+    if (group === undefined || checkResponseOptions(message.options) !== undefined) return false;
+    group.onResponse(now, flow, message);
+    return true;
+  }
+
+  /** A token that no request to a group has. */
+  drawGroupToken(): Uint8Array {
+    for (;;) {
+      const token = this.#shared.entropy.bytes(this.#tokenLength);
+      if (!this.#groups.has(tokenKey(token))) return token;
+    }
+  }
+
+  /** Sends a request to a group. Answers how to take it back. */
+  startGroup(
+    now: number,
+    flow: Flow,
+    token: Uint8Array,
+    bytes: Uint8Array,
+    call: GroupCall,
+  ): () => void {
+    const key = tokenKey(token);
+    this.#groups.set(key, call);
+    this.#layer.sendToGroup(now, flow, bytes);
+    return () => this.#groups.delete(key);
   }
 
   /** Hands a response to the owner of its request. Answers false where it has to be rejected. */
   deliver(now: number, exchange: ClientExchange, flow: Flow, message: Message): boolean {
     if (!equalBytes(exchange.token, message.token)) return false;
-    const critical = checkResponseOptions(message.options);
+    const critical = exchange.proxy
+      ? checkForwarded(message.options, checkResponseOptions)
+      : checkResponseOptions(message.options);
     if (critical !== undefined) {
       // Its sender is told (RFC 7252 section 5.4.1) and will not send another: waiting on is no use.
       this.fail(
@@ -297,6 +360,7 @@ export class Exchanges {
         options: outline.options,
         payload: outline.payload,
       }, this.#shared);
+      peer.bytesOut += reply.length;
       this.#layer.answer(flow, seen, reply, false);
       return this.answered(exchange, "sent");
     }
@@ -307,6 +371,7 @@ export class Exchanges {
       options: outline.options,
       payload: outline.payload,
     }, this.#shared);
+    peer.bytesOut += bytes.length;
     this.#layer.answer(flow, seen, undefined, false);
     if (!confirmable && this.#layer.sendOnce(now, peer, flow, bytes)) {
       return this.answered(exchange, "sent");
@@ -331,6 +396,11 @@ export class Exchanges {
       payload,
     };
     sent.bytes = encode(message, this.#shared);
+  }
+
+  /** Bytes of the response. */
+  measure(exchange: ServerExchange, outline: Outline): number {
+    return encode({ ...outline, token: exchange.request.token }, this.#shared).length;
   }
 
   /** Leaves a request without an answer; a Confirmable one is acknowledged. */

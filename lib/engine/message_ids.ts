@@ -31,6 +31,13 @@ export class MessageIds {
     return this.#freeAt[this.#next >> SEGMENT_BITS]!;
   }
 
+  /** Whether the ID is certainly not in use at `now`. */
+  isFree(id: number, now: number): boolean {
+    if (this.#until <= now) return true;
+    const segment = ((id - this.#start) & 0xffff) >> SEGMENT_BITS;
+    return this.#freeAt === undefined ? segment > 0 : this.#freeAt[segment]! <= now;
+  }
+
   /** Leases an ID until `until`, or answers -1 where none is free at `now`. */
   lease(now: number, until: number): number {
     if (this.availableAt > now) return -1;

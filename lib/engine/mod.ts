@@ -5,7 +5,8 @@
  */
 
 export type { RandomSource } from "./entropy.ts";
-export { asksToObserve, Engine, type EngineSizes } from "./engine.ts";
+export { Engine, type EngineSizes } from "./engine.ts";
+export { asksToObserve } from "./serving.ts";
 export type { Stats } from "./stats.ts";
 export type {
   AnsweredEvent,
@@ -16,6 +17,8 @@ export type {
   ExchangeId,
   FailedEvent,
   FailureReason,
+  GroupEndEvent,
+  MemberEvent,
   NeedBodyEvent,
   NotificationEvent,
   NotifyOptions,

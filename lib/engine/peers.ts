@@ -44,6 +44,15 @@ export class Peer {
   /** Requests of ours, by token. */
   tokens: Map<number | string, ClientExchange> | undefined = undefined;
 
+  /** Bytes of its requests and of our responses: what amplification goes by while it is not validated. */
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Whether it has proved to be where it says, with an Echo value of ours. */
+  validated = false;
+  /** Requests it may still make at `allowedAt` (RFC 8516). */
+  allowance: number = Infinity;
+  allowedAt = 0;
+
   /** What it observes here, by token. */
   observers: Map<number | string, Observer> | undefined = undefined;
   /** Whom its Reset to a notification removes, by message ID. */
@@ -73,6 +82,12 @@ export class Peers {
 
   get(key: string): Peer | undefined {
     return this.#byKey.get(key);
+  }
+
+  /** Whether the test holds for every peer. */
+  every(test: (peer: Peer) => boolean): boolean {
+    for (const peer of this.#byKey.values()) if (!test(peer)) return false;
+    return true;
   }
 
   add(peer: Peer): void {

@@ -256,7 +256,7 @@ export class Reliability {
         else this.#reject(flow, message, kind);
         return this.#reset(flow, message);
       case Arrival.Process:
-        return this.#request(now, flow, message);
+        return this.#request(now, flow, message, bytes.length);
       case Arrival.Match:
         return this.#response(now, flow, message);
       case Arrival.Acknowledged:
@@ -275,7 +275,7 @@ export class Reliability {
     } else this.#shared.stats.rejectedUnexpected++;
   }
 
-  #request(now: number, flow: Flow, message: Message): void {
+  #request(now: number, flow: Flow, message: Message, size: number): void {
     const confirmable = message.type === MessageType.Confirmable;
     // A group request is Non-confirmable (RFC 7252 section 8.1).
     const peer = flow.multicast && confirmable ? undefined : this.peer(now, flow);
@@ -284,6 +284,7 @@ export class Reliability {
       return;
     }
     peer.heardAt = now;
+    peer.bytesIn += size;
     const seen = this.seen.get(peer, message.id, now);
     const input = confirmable ? IncomingInput.Confirmable : IncomingInput.NonConfirmable;
     if (seen !== undefined) return this.#duplicate(flow, seen, input);
@@ -402,6 +403,22 @@ export class Reliability {
     this.peers.touch(peer, now);
     this.#emit(flow, bytes);
     return true;
+  }
+
+  /**
+   * Sends a request to a group, with a message ID that is not in use towards any peer (RFC 7252 section 8.1).
+   */
+  sendToGroup(now: number, flow: Flow, bytes: Uint8Array): void {
+    const start = this.#shared.entropy.uint16();
+    let id = start;
+    // Whole segments are in use or not: a stride of half a segment meets all of them.
+    for (let tries = 0; tries < 128; tries++) {
+      id = (start + tries * 512) & 0xffff;
+      if (this.peers.every((peer) => peer.ids === undefined || peer.ids.isFree(id, now))) break;
+    }
+    bytes[2] = id >> 8;
+    bytes[3] = id & 0xff;
+    this.#emit(flow, bytes);
   }
 
   /** Gives a message under way a new message ID, for other content. Answers whether one was free. */

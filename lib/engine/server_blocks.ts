@@ -261,6 +261,18 @@ export class ServerBlocks {
     return this.#slice(kept, asked);
   }
 
+  /** The first block of a response in a smaller size, or undefined where it does not get smaller. */
+  cut(now: number, exchange: ServerExchange, outline: Outline, size: number): Outline | undefined {
+    const { peer, request } = exchange;
+    if ((outline.payload?.length ?? 0) <= size) return undefined;
+    const block = outline.options && uintOption(outline.options, OptionNumber.Block2);
+    if (block === undefined) {
+      return this.#slice(this.#keep(now, peer.key, request, outline), szxOf(size));
+    }
+    const kept = this.#snapshots.get(requestKey(peer.key, request, false));
+    return kept && this.#slice(kept.outline, szxOf(size));
+  }
+
   /** Keeps a response for the requests that fetch its further blocks; gives it an ETag where it has none. */
   #keep(now: number, peer: string, request: Message, outline: Outline): Outline {
     const { limits, parameters } = this.#shared;

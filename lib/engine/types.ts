@@ -32,6 +32,33 @@ export interface EngineOptions {
    * @default {1024}
    */
   blockSize?: number;
+  /**
+   * Largest number of bytes sent for each byte received from an address that has not proved to be there
+   * (RFC 9175 section 2.4 suggests 3). For more, a safe request is answered 4.01 with an Echo value first, and the
+   * response to another is cut to a small block. Off by default: it costs new peers a round trip.
+   *
+   * @default {Infinity}
+   */
+  amplification?: number;
+  /**
+   * How long an Echo value counts as fresh, ms.
+   *
+   * @default {93000} MAX_TRANSMIT_WAIT
+   */
+  echoLifetime?: number;
+  /**
+   * Requests that a peer may make per second on average, as many at once; what goes beyond is answered 4.29 (RFC 8516).
+   *
+   * @default {Infinity}
+   */
+  requestRate?: number;
+  /**
+   * Hand on requests with options that are not known but Safe-to-Forward, and those with Proxy-Uri and Proxy-Scheme:
+   * the server is a proxy (RFC 7252 section 5.7).
+   *
+   * @default {false}
+   */
+  proxy?: boolean;
   /** Accept tokens of more than 8 bytes (RFC 8974). @default {false} */
   extendedTokens?: boolean;
 }
@@ -50,7 +77,8 @@ export interface RequestOptions {
   /** @default {true} */
   confirmable?: boolean;
   /**
-   * From the first transmission until the exchange fails with `timeout`, ms. A Confirmable request that nobody
+   * From the first transmission until the exchange fails with `timeout`, ms; each block of a body has as long again.
+   * Towards a group: for how long responses are taken, by default DEFAULT_LEISURE and a first time-out, 8000. A Confirmable request that nobody
    * acknowledges fails when retransmission gives up, whatever this says.
    *
    * @default {93000} MAX_TRANSMIT_WAIT
@@ -71,6 +99,8 @@ export interface RequestOptions {
   download?: boolean;
   /** Report the progress of blockwise transfers in events `progress`, and ask for Size2. @default {false} */
   progress?: boolean;
+  /** Accept responses with options that are not known but Safe-to-Forward: they go on to a client. @default {false} */
+  proxy?: boolean;
   /** Register as an observer (RFC 7641): events `notification` until the observation ends. @default {false} */
   observe?: boolean;
 }
@@ -134,6 +164,8 @@ export interface RequestEvent {
   id: ExchangeId;
   flow: Flow;
   message: Message;
+  /** Whether it carries an Echo value of ours that is not older than `echoLifetime`. */
+  fresh: boolean;
 }
 
 /** A peer answered; the exchange is over, unless there is more of the body. */
@@ -182,6 +214,22 @@ export interface ProgressEvent {
   bytes: number;
   /** Bytes in all, where known. */
   total?: number;
+}
+
+/** A member of a group answered; others may follow. */
+export interface MemberEvent {
+  type: "member";
+  id: ExchangeId;
+  /** The member. */
+  flow: Flow;
+  message: Message;
+}
+
+/** The time for responses of a group is over. */
+export interface GroupEndEvent {
+  type: "groupEnd";
+  id: ExchangeId;
+  flow: Flow;
 }
 
 /** Why an observer is none any more. */
@@ -244,6 +292,8 @@ export type EngineEvent =
   | BodyEvent
   | NeedBodyEvent
   | ProgressEvent
+  | MemberEvent
+  | GroupEndEvent
   | UnobservedEvent
   | FailedEvent
   | PongEvent

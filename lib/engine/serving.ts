@@ -1,0 +1,343 @@
+/** Requests of peers, from the token layer to the application and back. @module */
+
+import type { Flow } from "../flow.ts";
+import { Code, codeClass, isSuccess } from "../wire/code.ts";
+import { type Message, MessageType } from "../wire/message.ts";
+import {
+  checkRequestOptions,
+  decodeUint,
+  encodeUint,
+  findOption,
+  type Option,
+  OptionNumber,
+  uintOption,
+} from "../wire/option.ts";
+import { EchoMint } from "./echo.ts";
+import { checkForwarded, type Exchanges, ServerExchange } from "./exchange.ts";
+import { Observers } from "./observers.ts";
+import type { Peer } from "./peers.ts";
+import type { Reliability, Shared } from "./reliability.ts";
+import type { Seen } from "./seen.ts";
+import { ServerBlocks } from "./server_blocks.ts";
+import type { Timed } from "./timers.ts";
+import type {
+  AnswerOutcome,
+  EngineEvent,
+  EngineOptions,
+  ExchangeId,
+  Outline,
+  ResponseOptions,
+} from "./types.ts";
+
+const UTF8 = new TextEncoder();
+
+/** What serving needs of the engine. */
+export interface ServingHost {
+  readonly shared: Shared;
+  readonly layer: Reliability;
+  readonly exchanges: Exchanges;
+  readonly blockSize: number;
+  nextId(): ExchangeId;
+  emit(event: EngineEvent): void;
+}
+
+/** The server's side of an engine. */
+export class Serving {
+  readonly blocks: ServerBlocks;
+  readonly observers: Observers;
+  readonly #host: ServingHost;
+  readonly #serve: boolean;
+  readonly #proxy: boolean;
+  readonly #amplification: number;
+  readonly #echoLifetime: number;
+  readonly #requestRate: number;
+  readonly #echoes: EchoMint;
+  readonly #handling: Map<ExchangeId, ServerExchange> = new Map();
+  /** Responses to groups that wait their leisure. */
+  readonly #leisurely: Set<Leisure> = new Set();
+
+  /** @throws {RangeError} where an option is out of range */
+  constructor(host: ServingHost, options: EngineOptions) {
+    this.#host = host;
+    this.#serve = options.serve ?? false;
+    this.#proxy = options.proxy ?? false;
+    this.#amplification = checkAbove(options.amplification ?? Infinity, 1, "Amplification");
+    this.#requestRate = checkAbove(options.requestRate ?? Infinity, 0, "Request rate");
+    this.#echoLifetime = options.echoLifetime ?? host.shared.parameters.maxTransmitWait;
+    this.#echoes = new EchoMint(host.shared.entropy);
+    this.blocks = new ServerBlocks(host.shared, host.blockSize);
+    this.observers = new Observers(
+      host.shared,
+      host.layer,
+      this.blocks,
+      (event) => host.emit(event),
+    );
+  }
+
+  /** Requests at the application, and responses that wait. */
+  get size(): number {
+    return this.#handling.size + this.#leisurely.size;
+  }
+
+  // -------------------------------------------------------------- requests
+
+  /** A request that was not seen before. Answers false where none are served. */
+  onRequest(now: number, peer: Peer, flow: Flow, message: Message, seen: Seen): boolean {
+    if (!this.#serve) return false;
+    const exchange = new ServerExchange(
+      this.#host.exchanges,
+      this.#host.nextId(),
+      peer,
+      flow,
+      message,
+      seen,
+    );
+    peer.holds++;
+    this.#handling.set(exchange.id, exchange);
+    const fresh = this.#checkEcho(now, peer, message);
+    const refusal = this.#refuse(now, exchange) ?? this.blocks.receive(now, exchange);
+    if (refusal !== undefined) {
+      const confirmable = message.type === MessageType.Confirmable;
+      this.#answer(now, exchange, acknowledgeBlock(exchange, refusal), confirmable);
+      return true;
+    }
+    const { request } = exchange;
+    if (peer.observers !== undefined && observeValue(request) === 1) {
+      this.observers.deregister(now, peer, request.token);
+    }
+    this.#host.emit({ type: "request", id: exchange.id, flow, message: request, fresh });
+    return true;
+  }
+
+  /** Whether the request carries a fresh Echo value of ours; then its sender is where it says. */
+  #checkEcho(now: number, peer: Peer, message: Message): boolean {
+    const echo = findOption(message.options, OptionNumber.Echo);
+    if (echo === undefined || !this.#echoes.check(now, peer.key, echo.value, this.#echoLifetime)) {
+      return false;
+    }
+    peer.validated = true;
+    return true;
+  }
+
+  /** What a request is answered that the application does not get to see. */
+  #refuse(now: number, exchange: ServerExchange): Outline | undefined {
+    const { request: { options }, request, peer } = exchange;
+    if (this.#handling.size > this.#host.shared.limits.handling) {
+      this.#host.shared.stats.rejectedLimit++;
+      return { code: Code.ServiceUnavailable, options: [maxAge(1)] };
+    }
+    const wait = this.#requestRate === Infinity ? 0 : this.#overRate(now, peer);
+    if (wait > 0) {
+      this.#host.shared.stats.rejectedLimit++;
+      return { code: Code.TooManyRequests, options: [maxAge(wait)] };
+    }
+    const critical = this.#proxy
+      ? checkForwarded(options, checkRequestOptions)
+      : checkRequestOptions(options);
+    if (critical !== undefined) {
+      return withText(Code.BadOption, `Option ${critical.number} is not understood`);
+    }
+    let previous = -1;
+    for (const option of options) {
+      const { number } = option;
+      if (number === OptionNumber.HopLimit && number !== previous && !isHopLimit(option)) {
+        return withText(Code.BadRequest, "Hop-Limit is not from 1 to 255");
+      }
+      if (
+        !this.#proxy && (number === OptionNumber.ProxyUri || number === OptionNumber.ProxyScheme)
+      ) {
+        return { code: Code.ProxyingNotSupported };
+      }
+      previous = number;
+    }
+    if (this.#amplification !== Infinity && !peer.validated && asksToObserve(request)) {
+      // Its notifications would go to whoever has that address.
+      return this.#challenge(now, exchange);
+    }
+    return undefined;
+  }
+
+  /** Takes one request from a peer's allowance; else the time until the next, s. */
+  #overRate(now: number, peer: Peer): number {
+    const rate = this.#requestRate;
+    const burst = Math.max(rate, 1);
+    peer.allowance = Math.min(burst, peer.allowance + (now - peer.allowedAt) / 1000 * rate);
+    peer.allowedAt = now;
+    if (peer.allowance < 1) return Math.ceil((1 - peer.allowance) / rate);
+    peer.allowance--;
+    return 0;
+  }
+
+  // -------------------------------------------------------------- responses
+
+  /** Answers a request of a peer. */
+  respond(now: number, id: ExchangeId, outline: Outline, options: ResponseOptions): void {
+    const exchange = this.#handling.get(id);
+    if (exchange === undefined) return;
+    exchange.report = options.report ?? false;
+    const confirmable = options.confirmable ?? exchange.request.type === MessageType.Confirmable;
+    const observed = options.observe !== undefined && isSuccess(outline.code) &&
+      asksToObserve(exchange.request);
+    const number = observed ? this.observers.register(now, exchange, options.observe!) : -1;
+    if (number >= 0) {
+      const observe = { number: OptionNumber.Observe, value: encodeUint(number) };
+      outline = { ...outline, options: [observe, ...outline.options ?? []] };
+    }
+    this.#answer(now, exchange, this.blocks.shape(now, exchange, outline), confirmable);
+  }
+
+  /** Leaves a request of a peer without an answer. */
+  cancel(id: ExchangeId): boolean {
+    const exchange = this.#handling.get(id);
+    if (exchange === undefined) return false;
+    this.#host.exchanges.stayQuiet(exchange);
+    this.#finish(exchange);
+    return true;
+  }
+
+  /** Answers a request 4.01 with an Echo value. */
+  challenge(now: number, id: ExchangeId): void {
+    const exchange = this.#handling.get(id);
+    if (exchange !== undefined) this.#answer(now, exchange, this.#challenge(now, exchange), false);
+  }
+
+  #challenge(now: number, exchange: ServerExchange): Outline {
+    const value = this.#echoes.make(now, exchange.peer.key);
+    return { code: Code.Unauthorized, options: [{ number: OptionNumber.Echo, value }] };
+  }
+
+  /** The last step of every response: what is not to be sent, not yet, or not so large. */
+  #answer(now: number, exchange: ServerExchange, outline: Outline, confirmable: boolean): void {
+    const { request, flow, peer } = exchange;
+    if (isSuppressed(request, flow.multicast, outline)) {
+      this.#host.exchanges.stayQuiet(exchange);
+      this.answered(exchange, "suppressed");
+    } else if (flow.multicast) {
+      const leisure = new Leisure(exchange, outline, (later, it) => this.#leisureOver(later, it));
+      this.#leisurely.add(leisure);
+      const { defaultLeisure } = this.#host.shared.parameters;
+      this.#handling.delete(exchange.id);
+      return this.#host.shared.timers.set(
+        leisure,
+        now + this.#host.shared.entropy.between(0, defaultLeisure),
+      );
+    } else if (this.#amplification === Infinity || peer.validated) {
+      this.#host.exchanges.respond(now, exchange, outline, confirmable);
+    } else {
+      // Not Confirmable: retransmissions would go to an address that may not want them.
+      this.#host.exchanges.respond(now, exchange, this.#economize(now, exchange, outline), false);
+    }
+    this.#finish(exchange);
+  }
+
+  #leisureOver(now: number, leisure: Leisure): void {
+    this.#leisurely.delete(leisure);
+    this.#host.exchanges.respond(now, leisure.exchange, leisure.outline, false);
+    this.#finish(leisure.exchange);
+  }
+
+  /** What an address that is not validated may be sent instead of a response. */
+  #economize(now: number, exchange: ServerExchange, outline: Outline): Outline {
+    const { peer, request } = exchange;
+    const budget = peer.bytesIn * this.#amplification - peer.bytesOut;
+    const fits = (candidate: Outline) =>
+      this.#host.exchanges.measure(exchange, candidate) <= budget;
+    if (fits(outline)) return outline;
+    if (request.code === Code.GET || request.code === Code.FETCH) {
+      const challenge = this.#challenge(now, exchange);
+      return fits(challenge) ? challenge : { code: Code.Unauthorized };
+    }
+    for (let size = 512; size >= 16; size /= 2) {
+      const smaller = this.blocks.cut(now, exchange, outline, size);
+      if (smaller !== undefined && fits(smaller)) return smaller;
+    }
+    return { code: outline.code };
+  }
+
+  /** A response is out of our hands. */
+  answered(exchange: ServerExchange, outcome: AnswerOutcome): void {
+    if (!exchange.report) return;
+    this.#host.emit({ type: "answered", id: exchange.id, flow: exchange.flow, outcome });
+  }
+
+  #finish(exchange: ServerExchange): void {
+    this.#handling.delete(exchange.id);
+    exchange.peer.holds--;
+  }
+}
+
+/** A response to a group request that waits its leisure (RFC 7252 section 8.2). */
+class Leisure implements Timed {
+  at = 0;
+  slot = -1;
+  readonly exchange: ServerExchange;
+  readonly outline: Outline;
+  readonly #over: (now: number, leisure: Leisure) => void;
+
+  constructor(
+    exchange: ServerExchange,
+    outline: Outline,
+    over: (now: number, leisure: Leisure) => void,
+  ) {
+    this.exchange = exchange;
+    this.outline = outline;
+    this.#over = over;
+  }
+
+  expire(now: number): void {
+    this.#over(now, this);
+  }
+}
+
+/**
+ * Whether a response is not sent: a class that No-Response names (RFC 7967), and to a group what is of no use to
+ * its sender, an error or no content, unless No-Response says otherwise (RFC 7252 section 8.2).
+ */
+function isSuppressed(request: Message, multicast: boolean, outline: Outline): boolean {
+  if (outline.code === Code.Continue) return false;
+  const quiet = uintOption(request.options, OptionNumber.NoResponse);
+  if (quiet !== undefined && (quiet & 1 << codeClass(outline.code) - 1) !== 0) return true;
+  if (!multicast || quiet !== undefined) return false;
+  const nothing = outline.code === Code.Content && (outline.payload?.length ?? 0) === 0;
+  return nothing || !isSuccess(outline.code);
+}
+
+function isHopLimit(option: Option): boolean {
+  const value = decodeUint(option.value);
+  return value >= 1 && value <= 255;
+}
+
+function maxAge(seconds: number): Option {
+  return { number: OptionNumber.MaxAge, value: encodeUint(seconds) };
+}
+
+function withText(code: number, text: string): Outline {
+  return { code, payload: UTF8.encode(text) };
+}
+
+function checkAbove(value: number, least: number, name: string): number {
+  if (!(value > 0 && value >= least)) {
+    throw new RangeError(
+      `${name} must be ${least === 0 ? "above 0" : `at least ${least}`}: it is "${value}"`,
+    );
+  }
+  return value;
+}
+
+/** The value of Observe where it is defined: in GET and FETCH, 0 or 1 (RFC 7641 section 2). */
+function observeValue(request: Message): number | undefined {
+  if (request.code !== Code.GET && request.code !== Code.FETCH) return undefined;
+  return uintOption(request.options, OptionNumber.Observe);
+}
+
+/** Whether a request asks to be registered as an observation. */
+export function asksToObserve(request: Message): boolean {
+  return observeValue(request) === 0;
+}
+
+/** A response that the application did not give: the Block1 it acknowledges belongs to it as well. */
+function acknowledgeBlock(exchange: ServerExchange, outline: Outline): Outline {
+  if (exchange.block1 === undefined) return outline;
+  const block = { number: OptionNumber.Block1, value: encodeUint(exchange.block1) };
+  return { ...outline, options: [...outline.options ?? [], block] };
+}
