@@ -43,6 +43,9 @@ import {
 } from "./message_text.ts";
 import { SeededRandom } from "./seeded_random.ts";
 
+/** Lines of what happened that a failure shows. */
+const TRACE = 40;
+
 /** How a ladder is made. */
 export interface LockstepOptions extends Partial<EngineOptions> {
   /** Seed of the engine's randomness, where `random` is not given. */
@@ -120,6 +123,11 @@ export class ScriptedApplication {
     this.#ladder = ladder;
   }
 
+  /** The exchange of the last request or ping. */
+  get lastAsked(): ExchangeId {
+    return this.#asked;
+  }
+
   /** Sends a request, Confirmable or not as the line says. */
   asks(
     text: string,
@@ -128,7 +136,7 @@ export class ScriptedApplication {
     const { to = this.#ladder.peer, payload, ...rest } = options;
     const line = parseLine(text, payload);
     const confirmable = line.type === MessageType.Confirmable;
-    this.#ladder.step(`application  ${text}`);
+    this.#ladder.note(`application  ${text}`);
     const { engine, now } = this.#ladder;
     this.#asked = engine.request(now, to.flow, line, { confirmable, ...rest });
     this.#ladder.drain();
@@ -137,7 +145,7 @@ export class ScriptedApplication {
 
   /** Sends a ping. */
   pings(to: ScriptedPeer = this.#ladder.peer): ExchangeId {
-    this.#ladder.step("application  ping");
+    this.#ladder.note("application  ping");
     this.#asked = this.#ladder.engine.ping(this.#ladder.now, to.flow);
     this.#ladder.drain();
     return this.#asked;
@@ -145,7 +153,7 @@ export class ScriptedApplication {
 
   /** Gives an exchange up: the last one asked, where no other is named. Answers whether it was there. */
   cancels(id: ExchangeId = this.#asked): boolean {
-    this.#ladder.step(`application  cancel ${id}`);
+    this.#ladder.note(`application  cancel ${id}`);
     const known = this.#ladder.engine.cancel(this.#ladder.now, id);
     this.#ladder.drain();
     return known;
@@ -193,7 +201,7 @@ export class ScriptedApplication {
   ): void {
     const { id = this.request!.id, payload, ...rest } = options;
     const line = parseLine(text, payload);
-    this.#ladder.step(`application  ${text}`);
+    this.#ladder.note(`application  ${text}`);
     this.#ladder.engine.respond(this.#ladder.now, id, line, rest);
     this.#ladder.drain();
   }
@@ -295,7 +303,7 @@ export class Lockstep {
 
   /** Fails, with what happened so far. */
   fail(text: string): never {
-    fail(`${text}\n\n${this.#trace.slice(-40).join("\n")}\n`);
+    fail(`${text}\n\n${this.#trace.slice(-TRACE).join("\n")}\n`);
   }
 
   /** Fails where the script has not read everything. */
@@ -319,14 +327,14 @@ export class Lockstep {
   /** A line of the script begins. */
   step(text: string): void {
     this.assertRead();
-    this.#note(text);
+    this.note(text);
   }
 
   /** A datagram reaches the engine. */
   deliver(peer: ScriptedPeer, bytes: Uint8Array): void {
     this.assertRead();
     const message = decode(bytes.slice());
-    this.#note(`${peer.flow.key} ->  ${showMessage(message)}`);
+    this.note(`${peer.flow.key} ->  ${showMessage(message)}`);
     this.engine.receive(this.now, peer.flow, bytes);
     this.drain();
   }
@@ -338,13 +346,13 @@ export class Lockstep {
       event !== undefined;
       event = this.engine.pollEvent()
     ) {
-      this.#note(`event  ${this.showEvent(event)}`);
+      this.note(`event  ${this.showEvent(event)}`);
       this.events.push(event);
     }
     for (let sent = this.engine.pollTransmit(); sent; sent = this.engine.pollTransmit()) {
       const { flow, bytes } = sent;
       const message = decode(bytes.slice(), { extendedTokens: true });
-      this.#note(`  -> ${flow.key}  ${showMessage(message)}`);
+      this.note(`  -> ${flow.key}  ${showMessage(message)}`);
       if (message.error !== undefined) this.fail(`Malformed bytes sent: ${toHex(bytes)}`);
       const peer = this.#peers.get(flow.key) ?? this.fail(`Sent to a stranger: ${flow.key}`);
       peer.unread.push({ at: this.now, flow, bytes: bytes.slice(), message });
@@ -363,7 +371,8 @@ export class Lockstep {
     this.now = until;
   }
 
-  #note(text: string): void {
+  note(text: string): void {
+    if (this.#trace.length >= 2 * TRACE) this.#trace.splice(0, TRACE);
     this.#trace.push(`${(this.now / 1000).toFixed(3).padStart(10)}  ${text}`);
   }
 }

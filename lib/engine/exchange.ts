@@ -378,6 +378,7 @@ export class Exchanges {
     }
     exchange.outline = outline;
     exchange.sent = new Sent(this.#layer, peer, flow, confirmable, bytes, exchange);
+    exchange.sent.once = !confirmable;
     this.#layer.send(now, exchange.sent);
   }
 

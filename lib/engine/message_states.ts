@@ -295,5 +295,6 @@ export const OUTGOING: StateTable = table(4, 7, [
   ],
   [Outgoing.Unreliable, OutgoingInput.Reset, OutgoingEffect.Fail, Outgoing.Ended, "4.4"],
   [Outgoing.Unreliable, OutgoingInput.Release, OutgoingEffect.Free, Outgoing.Ended, "4.3"],
+  [Outgoing.Ended, OutgoingInput.Timeout, OutgoingEffect.Yield, Outgoing.Ended, "4.7"],
   [Outgoing.Ended, OutgoingInput.Release, OutgoingEffect.Ignore, Outgoing.Ended, "4.2"],
 ]);

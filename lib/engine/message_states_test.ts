@@ -132,10 +132,11 @@ describe("the table of messages sent", () => {
         Reset: "Fail Ended",
         Release: "Free Ended",
       },
+      // One given up towards a silent peer keeps its place until PROBING_RATE allows the next.
       Ended: {
         SendConfirmable: "-",
         SendNonConfirmable: "-",
-        Timeout: "-",
+        Timeout: "Yield Ended",
         LastTimeout: "-",
         Acknowledgement: "-",
         Reset: "-",

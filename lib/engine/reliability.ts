@@ -82,6 +82,8 @@ export class Sent implements Timed {
   readonly owner: SentOwner;
   /** Fail instead of waiting where no message ID is free. */
   readonly impatient: boolean;
+  /** Whether nothing answers it: a Non-confirmable response. */
+  once = false;
   /** Whether it counts towards NSTART at present. */
   counts = false;
   retransmissions = 0;
@@ -387,6 +389,10 @@ export class Reliability {
   /** Sends a message as soon as NSTART, PROBING_RATE and the message IDs allow. */
   send(now: number, sent: Sent): void {
     const { peer } = sent;
+    if (sent.impatient && peer.idWait !== undefined) {
+      sent.state = Outgoing.Ended;
+      return sent.owner.onFailed(now, sent, "message-ids");
+    }
     sent.before = peer.lastWaiting;
     if (peer.lastWaiting === undefined) peer.firstWaiting = sent;
     else peer.lastWaiting.after = sent;
@@ -435,7 +441,10 @@ export class Reliability {
   /** Gives a message up, wherever it is: no retransmission, no match. */
   release(now: number, sent: Sent): void {
     const step = OUTGOING.steps[sent.state * OUTGOING.inputs + OutgoingInput.Release]!;
-    if (effectOf(step) === OutgoingEffect.Free) this.#end(now, sent, nextOf(step));
+    if (effectOf(step) !== OutgoingEffect.Free) return;
+    // Giving up early does not free the place at a silent peer: PROBING_RATE is kept all the same.
+    const keepsPlace = sent.state === Outgoing.Unreliable && this.#isSilent(now, sent.peer);
+    this.#end(now, sent, nextOf(step), keepsPlace);
   }
 
   /** Sends what waits for a peer, as far as it may leave. */
@@ -445,16 +454,10 @@ export class Reliability {
       const sent = peer.firstWaiting;
       const id = this.#lease(now, peer, sent.confirmable);
       if (id < 0) {
-        if (sent.impatient) {
-          this.#end(now, sent, Outgoing.Ended, false);
-          sent.owner.onFailed(now, sent, "message-ids");
-          continue;
-        }
-        if (peer.idWait === undefined) {
-          peer.idWait = new IdWait(this, peer);
-          timers.set(peer.idWait, peer.ids!.availableAt);
-        }
-        return;
+        if (peer.idWait !== undefined) return;
+        peer.idWait = new IdWait(this, peer);
+        timers.set(peer.idWait, peer.ids!.availableAt);
+        return this.#failImpatient(now, peer);
       }
       this.#unqueue(sent);
       const input = sent.confirmable
@@ -465,6 +468,13 @@ export class Reliability {
       sent.bytes[2] = id >> 8;
       sent.bytes[3] = id & 0xff;
       sent.sentAt = now;
+      if (sent.once) {
+        sent.state = Outgoing.Ended;
+        this.peers.touch(peer, now);
+        this.#emit(sent.flow, sent.bytes);
+        sent.owner.onSent(now, sent);
+        continue;
+      }
       sent.counts = true;
       peer.outstanding++;
       (peer.sent ??= new Map()).set(id, sent);
@@ -479,16 +489,35 @@ export class Reliability {
     }
   }
 
+  /** Fails those in a peer's queue that do not want to wait for a message ID. */
+  #failImpatient(now: number, peer: Peer): void {
+    for (let sent = peer.firstWaiting; sent !== undefined;) {
+      const { after } = sent;
+      if (sent.impatient) {
+        this.#end(now, sent, Outgoing.Ended);
+        sent.owner.onFailed(now, sent, "message-ids");
+      }
+      sent = after;
+    }
+  }
+
   /**
    * How long a Non-confirmable message counts towards NSTART when nothing comes back: until it keeps PROBING_RATE
-   * towards a silent peer (RFC 7252 section 4.7), and not longer than a first time-out towards one that was heard
-   * within MAX_TRANSMIT_SPAN.
+   * towards a silent peer (RFC 7252 section 4.7), though no longer than a peer is remembered, and no longer than a
+   * first time-out towards one that was heard lately.
    */
   #patience(now: number, sent: Sent): number {
     const { parameters } = this.#shared;
     const probing = sent.bytes.length * parameters.nstart / parameters.probingRate * 1000;
-    if (now - sent.peer.heardAt > parameters.maxTransmitSpan) return probing;
-    return Math.min(probing, parameters.ackTimeout * parameters.ackRandomFactor);
+    const longest = this.#isSilent(now, sent.peer)
+      ? parameters.exchangeLifetime
+      : parameters.ackTimeout * parameters.ackRandomFactor;
+    return Math.min(probing, longest);
+  }
+
+  /** Whether a peer was not heard within MAX_TRANSMIT_SPAN. */
+  #isSilent(now: number, peer: Peer): boolean {
+    return now - peer.heardAt > this.#shared.parameters.maxTransmitSpan;
   }
 
   /** The time-out of a message of ours. */
@@ -519,7 +548,7 @@ export class Reliability {
     }
   }
 
-  #end(now: number, sent: Sent, state: number, pump = true): void {
+  #end(now: number, sent: Sent, state: number, keepsPlace = false): void {
     const { peer } = sent;
     if (sent.state === Outgoing.Queued) this.#unqueue(sent);
     else if (peer.sent?.get(sent.id) === sent) {
@@ -527,11 +556,12 @@ export class Reliability {
       if (peer.sent.size === 0) peer.sent = undefined;
     }
     sent.state = state;
+    if (keepsPlace && sent.counts) return;
     this.#shared.timers.clear(sent);
     if (!sent.counts) return;
     sent.counts = false;
     peer.outstanding--;
-    if (pump && peer.firstWaiting !== undefined) this.pump(now, peer);
+    if (peer.firstWaiting !== undefined) this.pump(now, peer);
   }
 
   #unqueue(sent: Sent): void {
@@ -649,7 +679,7 @@ export class Reliability {
 
   #idle(now: number, peer: Peer): boolean {
     return peer.holds === 0 && peer.seen === undefined && peer.oldestSeen === undefined &&
-      peer.sent === undefined &&
+      peer.sent === undefined && peer.outstanding === 0 &&
       peer.firstWaiting === undefined && (peer.ids === undefined || peer.ids.until <= now);
   }
 
