@@ -102,13 +102,15 @@ class DenoTransport extends UdpTransport {
   }
 
   unref(): void {
-    this.#keepAlive.unref();
+    if (!this.closed) this.#keepAlive.unref();
   }
 
   protected async release(): Promise<void> {
-    this.#keepAlive.unref();
     this.#socket.close();
+    // The receives are unreferenced: without this Deno would end before they have.
+    this.#keepAlive.ref();
     await Promise.all(this.#loops);
+    this.#keepAlive.unref();
   }
 
   async #receive(buffer: Uint8Array): Promise<void> {

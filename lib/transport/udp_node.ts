@@ -1,23 +1,17 @@
 /** UDP on `node:dgram`: Node, and what Deno and Bun offer under that name. @module */
 
 import type { Flow } from "../flow.ts";
-import { makeFlow } from "./flows.ts";
 import type { IpAddress } from "./ip_address.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 import {
   builtinModule,
+  DATAGRAM_OVERHEAD,
   KeepAlive,
   queueFull,
   SEND_QUEUE_LIMIT,
   type SocketOptions,
   UdpTransport,
 } from "./udp_socket.ts";
-
-/** An error of `send`, which names the peer. */
-interface SendError extends Error {
-  address?: string;
-  port?: number;
-}
 
 /** The socket, as far as it is used. */
 interface DgramSocket {
@@ -29,7 +23,7 @@ interface DgramSocket {
     bytes: Uint8Array,
     port: number,
     address: string,
-    callback: (error: SendError | null) => void,
+    callback: (error: Error | null) => void,
   ): void;
   /** Bytes the system has not taken yet; Deno does not offer it. */
   getSendQueueSize?(): number;
@@ -60,9 +54,6 @@ export interface DgramModule {
   }): DgramSocket;
 }
 
-/** Sends without a callback yet, from where on the system's queue is looked at. */
-const PENDING_LIMIT = 16_384;
-
 /** Binds a socket of `node:dgram`. */
 export function bindUdpNode(
   dgram: DgramModule,
@@ -92,6 +83,8 @@ class NodeTransport extends UdpTransport {
   readonly #socket: DgramSocket;
   readonly #keepAlive: KeepAlive | undefined;
   #pending = 0;
+  #pendingBytes = 0;
+  #whenSent: (() => void) | undefined;
 
   static open(
     dgram: DgramModule,
@@ -140,20 +133,14 @@ class NodeTransport extends UdpTransport {
 
   send(flow: Flow, bytes: Uint8Array): void {
     if (this.closed) return;
-    if (
-      this.#pending >= PENDING_LIMIT &&
-      (this.#socket.getSendQueueSize?.() ?? Infinity) >= SEND_QUEUE_LIMIT
-    ) {
+    const cost = bytes.length + DATAGRAM_OVERHEAD;
+    if (this.#pendingBytes + cost > SEND_QUEUE_LIMIT && this.#isFull()) {
       this.report(queueFull(), flow);
       return;
     }
     this.#pending++;
-    try {
-      this.#socket.send(bytes, flow.port, flow.address, this.#sent);
-    } catch (error) {
-      this.#pending--;
-      this.report(error, flow);
-    }
+    this.#pendingBytes += cost;
+    this.#send(flow, bytes, false);
   }
 
   flush(): void {
@@ -173,19 +160,37 @@ class NodeTransport extends UdpTransport {
     return this.#keepAlive === undefined ? interfaceName(zone) : zone;
   }
 
-  protected release(): Promise<void> {
+  protected async release(): Promise<void> {
+    // Deno would throw away what it has not sent, and end before it has.
+    this.#keepAlive?.ref();
+    if (this.#pending > 0) await new Promise<void>((resolve) => this.#whenSent = resolve);
+    await new Promise<void>((resolve) => this.#socket.close(resolve));
     this.#keepAlive?.unref();
-    return new Promise((resolve) => this.#socket.close(resolve));
   }
 
-  /** One callback for all datagrams: the error says whose it was. */
-  readonly #sent = (error: SendError | null): void => {
+  /** Callbacks come a tick late, so that a burst looks like a queue: ask the system where it can tell. */
+  #isFull(): boolean {
+    return (this.#socket.getSendQueueSize?.() ?? Infinity) >= SEND_QUEUE_LIMIT;
+  }
+
+  #send(flow: Flow, bytes: Uint8Array, again: boolean): void {
+    try {
+      this.#socket.send(bytes, flow.port, flow.address, (error) => {
+        // The system may report with this datagram what an earlier one met (ICMP, on Bun): once again.
+        if (error && !again) this.#send(flow, bytes, true);
+        else this.#sent(flow, bytes, error);
+      });
+    } catch (error) {
+      this.#sent(flow, bytes, error);
+    }
+  }
+
+  #sent(flow: Flow, bytes: Uint8Array, error: unknown): void {
     this.#pending--;
-    if (!error) return;
-    const { address, port } = error;
-    const known = address !== undefined && port !== undefined;
-    this.report(error, known ? makeFlow(address, port, false) : undefined);
-  };
+    this.#pendingBytes -= bytes.length + DATAGRAM_OVERHEAD;
+    if (error) this.report(error, flow);
+    if (this.#pending === 0) this.#whenSent?.();
+  }
 }
 
 /** The bytes as a plain array with a buffer of its own: Deno cuts datagrams out of a common one. */
