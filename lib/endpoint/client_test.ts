@@ -411,7 +411,7 @@ describe("CoAPClient", () => {
 
     it("message-ids where the caller does not want to wait", async () => {
       const client = net.client({
-        parameters: { nstart: 65_535 },
+        parameters: { nstart: 65_535, probingRate: Infinity },
         limits: { exchanges: 100_000, duplicates: 1 },
       });
       const pending = Array.from({ length: 65_537 }, () =>
