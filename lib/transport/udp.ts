@@ -4,7 +4,6 @@
  * @module
  */
 
-import { CoAPError } from "../errors.ts";
 import type { BindOptions, Transport, TransportHandler } from "./transport.ts";
 import { bindWith, chooseAdapter, udpAdapters } from "./udp_adapters.ts";
 
@@ -46,9 +45,5 @@ export { resolveHost } from "./resolve.ts";
  * ```
  */
 export async function bindUdp(options: BindOptions, handler: TransportHandler): Promise<Transport> {
-  const adapter = chooseAdapter(udpAdapters(), options);
-  if (adapter === undefined) {
-    throw new CoAPError("unsupported-scheme", "This runtime has no UDP sockets");
-  }
-  return await bindWith(adapter, options, handler);
+  return await bindWith(chooseAdapter(udpAdapters(), options), options, handler);
 }

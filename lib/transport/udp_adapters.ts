@@ -8,7 +8,7 @@ import type { BindOptions, Transport, TransportHandler } from "./transport.ts";
 import { bindUdpBun, type BunRuntime } from "./udp_bun.ts";
 import { bindUdpDeno, type DenoRuntime } from "./udp_deno.ts";
 import { bindUdpNode, type DgramModule } from "./udp_node.ts";
-import { builtinModule, type SocketOptions } from "./udp_socket.ts";
+import type { SocketOptions } from "./udp_socket.ts";
 
 /** A way to bind a UDP socket in this runtime. */
 export interface UdpAdapter {
@@ -22,13 +22,17 @@ export interface UdpAdapter {
   bind(options: SocketOptions, handler: TransportHandler): Promise<Transport>;
 }
 
+/** The global scope, as far as it tells which runtime this is. */
+export interface RuntimeScope {
+  readonly Bun?: Partial<BunRuntime>;
+  readonly Deno?: Partial<DenoRuntime>;
+  readonly process?: { getBuiltinModule?(name: string): unknown };
+}
+
 /** The adapters this runtime has, the fastest first. Asked anew each time: nothing happens at load. */
-export function udpAdapters(): UdpAdapter[] {
-  const { Bun: bun, Deno: deno } = globalThis as unknown as {
-    Bun?: Partial<BunRuntime>;
-    Deno?: Partial<DenoRuntime>;
-  };
-  const dgram = builtinModule<DgramModule>("node:dgram");
+export function udpAdapters(scope: RuntimeScope = globalThis as RuntimeScope): UdpAdapter[] {
+  const { Bun: bun, Deno: deno } = scope;
+  const dgram = scope.process?.getBuiltinModule?.("node:dgram") as DgramModule | undefined;
   const adapters: UdpAdapter[] = [];
   if (typeof bun?.udpSocket === "function") {
     adapters.push({
@@ -57,15 +61,20 @@ export function udpAdapters(): UdpAdapter[] {
   return adapters;
 }
 
-/** The fastest adapter that does what the options ask for, else the fastest. */
-export function chooseAdapter(
-  adapters: readonly UdpAdapter[],
-  options: BindOptions,
-): UdpAdapter | undefined {
+/**
+ * The fastest adapter that does what the options ask for, else the fastest.
+ *
+ * @throws {CoAPError} with reason `unsupported-scheme` where there is none
+ */
+export function chooseAdapter(adapters: readonly UdpAdapter[], options: BindOptions): UdpAdapter {
   const sized = options.receiveBufferSize !== undefined || options.sendBufferSize !== undefined;
   const suits = (adapter: UdpAdapter) =>
     (adapter.reusesAddresses || !options.reuseAddress) && (adapter.sizesBuffers || !sized);
-  return adapters.find(suits) ?? adapters[0];
+  const chosen = adapters.find(suits) ?? adapters[0];
+  if (chosen === undefined) {
+    throw new CoAPError("unsupported-scheme", "This runtime has no UDP sockets");
+  }
+  return chosen;
 }
 
 /** Checks the options, resolves the name and binds with `adapter`. */
