@@ -129,9 +129,9 @@ function measure(options: readonly Option[], code: number, check: boolean): numb
         if (length < definition.min || length > definition.max) {
           throw lengthError(definition, length, value);
         }
-        if (delta === 0 && i > 0) {
-          const use = isRequestCode(code) ? definition.request : definition.response;
-          if (use !== "repeatable") throw repetitionError(number, value);
+        const use = isRequestCode(code) ? definition.request : definition.response;
+        if (use !== "repeatable" && (use === "never" || delta === 0 && i > 0)) {
+          throw useError(code, number, value, use);
         }
       }
     }
@@ -227,9 +227,19 @@ function rangeError(number: number, length: number): CoAPError {
     );
 }
 
-function repetitionError(number: number, value: Uint8Array): CoAPError {
+function useError(
+  code: number,
+  number: number,
+  value: Uint8Array,
+  use: "never" | "once",
+): CoAPError {
+  const shown = toHex(value.subarray(0, 32));
   return new CoAPError(
     "invalid-option",
-    `${optionName(number)} must occur once: its second value is "${toHex(value.subarray(0, 32))}"`,
+    use === "never"
+      ? `${optionName(number)} must not be in a message with code ${
+        codeText(code)
+      }: it is "${shown}"`
+      : `${optionName(number)} must occur once: its second value is "${shown}"`,
   );
 }

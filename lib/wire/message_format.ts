@@ -115,8 +115,8 @@ export interface CodecSettings {
    */
   extendedTokens?: boolean;
   /**
-   * Whether `encode` refuses options of an illegal length and repeated ones that may occur only once. Without,
-   * what a peer has sent can be written again byte for byte.
+   * Whether `encode` refuses options of an illegal length, repeated ones that may occur only once, and those that
+   * belong to requests in a response or the reverse. Without, what a peer has sent can be written again byte for byte.
    *
    * @default {true}
    */
