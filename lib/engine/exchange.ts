@@ -158,6 +158,13 @@ export class ServerExchange implements SentOwner {
   }
 }
 
+function increment(bytes: Uint8Array): void {
+  for (let i = bytes.length - 1; i >= 0; i--) {
+    bytes[i] = bytes[i]! + 1;
+    if (bytes[i] !== 0) return;
+  }
+}
+
 /** How a request of ours is started. */
 export interface StartOptions {
   confirmable: boolean;
@@ -230,7 +237,7 @@ export class Exchanges {
     if (peer === undefined) {
       throw new CoAPError("limit", `More than "${this.#layer.peers.size}" peers are known`);
     }
-    const token = options.token ?? this.#drawToken(peer);
+    const token = options.token ?? this.#drawToken(peer.tokens);
     const bytes = encode({
       type: options.confirmable ? MessageType.Confirmable : MessageType.NonConfirmable,
       code: outline.code,
@@ -257,11 +264,14 @@ export class Exchanges {
     return exchange;
   }
 
-  #drawToken(peer: Peer): Uint8Array {
-    for (;;) {
-      const token = this.#shared.entropy.bytes(this.#tokenLength);
-      if (!peer.tokens?.has(tokenKey(token))) return token;
+  #drawToken(used: ReadonlyMap<number | string, unknown> | undefined): Uint8Array {
+    if (used !== undefined && used.size >= 256 ** this.#tokenLength) {
+      throw new CoAPError("limit", `All tokens of "${this.#tokenLength}" bytes are in use`);
     }
+    const token = this.#shared.entropy.bytes(this.#tokenLength);
+    // Counting up finds a free one, however few there are and however poor the source of randomness is.
+    while (used?.has(tokenKey(token))) increment(token);
+    return token;
   }
 
   /** The request left for the first time: its time runs. */
@@ -282,10 +292,7 @@ export class Exchanges {
 
   /** A token that no request to a group has. */
   drawGroupToken(): Uint8Array {
-    for (;;) {
-      const token = this.#shared.entropy.bytes(this.#tokenLength);
-      if (!this.#groups.has(tokenKey(token))) return token;
-    }
+    return this.#drawToken(this.#groups);
   }
 
   /** Sends a request to a group. Answers how to take it back. */

@@ -194,7 +194,7 @@ export class Reliability {
   constructor(shared: Shared, upper: Upper) {
     this.#shared = shared;
     this.#upper = upper;
-    this.seen = new SeenStore(shared.limits);
+    this.seen = new SeenStore(shared.limits, shared.stats);
     this.#transmit = {
       flow: undefined as unknown as Flow,
       bytes: undefined as unknown as Uint8Array,

@@ -3,6 +3,7 @@
 import type { Flow } from "../flow.ts";
 import type { Limits } from "../parameters.ts";
 import type { Peer } from "./peers.ts";
+import type { Stats } from "./stats.ts";
 
 /** A message received. */
 export class Seen {
@@ -37,15 +38,15 @@ export class Seen {
  */
 export class SeenStore {
   readonly #limits: Readonly<Limits>;
+  readonly #stats: Stats;
   #oldest: Seen | undefined = undefined;
   #newest: Seen | undefined = undefined;
   #size = 0;
   #bytes = 0;
-  /** Entries dropped before their time because a limit was reached. */
-  evicted = 0;
 
-  constructor(limits: Readonly<Limits>) {
+  constructor(limits: Readonly<Limits>, stats: Stats) {
     this.#limits = limits;
+    this.#stats = stats;
   }
 
   /** Entries that may be forgotten. */
@@ -85,13 +86,13 @@ export class SeenStore {
       this.#oldest !== undefined &&
       (this.#size >= this.#limits.duplicates || this.#bytes + bytes > this.#limits.replyBytes)
     ) {
-      this.evicted++;
+      this.#stats.evictedDuplicates++;
       this.#remove(this.#oldest);
     }
     while (
       (peer.seen?.size ?? 0) > this.#limits.duplicatesPerPeer && peer.oldestSeen !== undefined
     ) {
-      this.evicted++;
+      this.#stats.evictedDuplicates++;
       this.#remove(peer.oldestSeen);
     }
     seen.kept = true;

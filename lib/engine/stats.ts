@@ -27,6 +27,8 @@ export interface Stats {
   rejectedLimit: number;
   /** Peers forgotten before their time because the table was full. */
   evictedPeers: number;
+  /** Answered messages forgotten before their time because a limit was reached. */
+  evictedDuplicates: number;
 }
 
 /** Counters at zero. */
@@ -50,5 +52,6 @@ export function newStats(): Stats {
     rejectedUnexpected: 0,
     rejectedLimit: 0,
     evictedPeers: 0,
+    evictedDuplicates: 0,
   };
 }

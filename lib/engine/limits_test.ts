@@ -1,0 +1,260 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertLessOrEqual,
+  assertThrows,
+} from "@std/assert";
+import { afterEach, describe, it } from "node:test";
+import { type Lockstep, lockstep, settle } from "../../testing/lockstep.ts";
+import { CoAPError } from "../errors.ts";
+import { deriveLimits } from "../parameters.ts";
+
+/** The error that a call is refused with because of a limit. */
+function refused(call: () => unknown): CoAPError {
+  const error = assertThrows(call, CoAPError);
+  assertInstanceOf(error, CoAPError);
+  assertEquals(error.reason, "limit");
+  return error;
+}
+
+function hex(id: number): string {
+  return `0x${id.toString(16).padStart(4, "0")}`;
+}
+
+/** A request of a peer, answered at once. */
+function exchange({ app, peer }: Lockstep, id: number, from = peer, payload = ""): void {
+  from.sends(`CON GET ${hex(id)} token 20 /test`);
+  app.serves("GET /test");
+  app.answers(`2.05 ${payload}`);
+  from.receives(`ACK 2.05 ${hex(id)} token 20 ${payload}`);
+}
+
+/** Whether a request that was answered before is known again. */
+function isKnown({ app, peer, engine }: Lockstep, id: number, from = peer): boolean {
+  const { duplicates } = engine.stats;
+  from.sends(`CON GET ${hex(id)} token 20 /test`);
+  if (engine.stats.duplicates > duplicates) {
+    from.receives(`ACK 2.05 ${hex(id)} token 20 ...`);
+    return true;
+  }
+  app.serves("GET /test");
+  app.answers("2.05");
+  from.receives(`ACK 2.05 ${hex(id)} token 20`);
+  return false;
+}
+
+describe("limit of peers", () => {
+  afterEach(settle);
+
+  it("the one longest silent goes first", () => {
+    const ladder = lockstep({ serve: true, limits: { peers: 3 } });
+    const { peerAt, after, engine } = ladder;
+    const [a, b, c, d] = [1, 2, 3, 4].map((port) => peerAt(port));
+    for (const from of [a, b, c]) {
+      after(10);
+      exchange(ladder, 1, from);
+    }
+    after(10);
+    exchange(ladder, 2, a); // now b is the oldest
+    exchange(ladder, 1, d);
+    assertEquals([engine.sizes.peers, engine.stats.evictedPeers], [3, 1]);
+    for (const from of [a, c, d]) assert(isKnown(ladder, 1, from));
+    assert(!isKnown(ladder, 1, b));
+    assertEquals([engine.sizes.peers, engine.stats.evictedPeers], [3, 2]);
+  });
+
+  it("one with a request at the application or a message under way does not go", () => {
+    const ladder = lockstep({ serve: true, limits: { peers: 2 } });
+    const { app, engine, peer, peerAt, after } = ladder;
+    const [client, server, third] = [1, 2, 3].map((port) => peerAt(port));
+    client!.sends("CON GET 0x0001 token 20 /slow");
+    const slow = app.serves("GET /slow");
+    const asked = app.asks("CON GET /ours", { to: server });
+    server!.receives("CON GET $m token $t /ours");
+    after(500);
+    client!.receives("ACK Empty 0x0001");
+    third!.sends("CON GET 0x0001 token 20 /test");
+    third!.sends("NON GET 0x0002 token 20 /test");
+    assertEquals([engine.sizes.peers, engine.stats.rejectedLimit], [2, 2]);
+    const error = refused(() => app.asks("CON GET /test", { to: peer }));
+    assert(error.message.includes('"2"'), error.message);
+    refused(() => app.pings());
+    app.answers("2.05", { id: slow });
+    client!.receives("CON 2.05 $r token 20");
+    server!.sends("ACK 2.05 $m token $t");
+    app.gets("2.05", asked);
+    client!.sends("ACK Empty $r");
+    exchange(ladder, 1, third);
+    assertEquals([engine.sizes.peers, engine.stats.evictedPeers], [2, 1]);
+  });
+
+  it("messages that mean nothing do not take a place", () => {
+    const { peerAt, engine, app } = lockstep({ serve: true });
+    for (let port = 1; port < 50; port++) {
+      const from = peerAt(port);
+      for (const line of ["NON 2.05", "ACK Empty", "ACK 2.05", "RST Empty"]) {
+        from.sends(`${line} 0x0001`);
+      }
+      for (const bytes of ["40000001", "40450001", "40010001ff"]) {
+        from.sendsBytes(bytes);
+        from.receives("RST Empty 0x0001");
+      }
+      app.event("rejected");
+    }
+    assertEquals(engine.sizes.peers, 0);
+  });
+});
+
+describe("limit of exchanges", () => {
+  afterEach(settle);
+
+  it("one more request or ping is refused, and leaves nothing behind", () => {
+    const { app, peer, engine, peerAt } = lockstep({ limits: { exchanges: 2 } });
+    app.asks("CON GET /1");
+    app.asks("CON GET /2", { to: peerAt(5684) });
+    refused(() => app.asks("CON GET /3"));
+    refused(() => app.asks("NON GET /3"));
+    refused(() => app.pings());
+    assertEquals(engine.sizes.exchanges, 2);
+    app.cancels(1);
+    peer.takes();
+    peerAt(5684).takes();
+    const id = app.asks("CON GET /3");
+    peer.receives("CON GET _ token _ /3");
+    app.cancels(id);
+    app.cancels(2);
+  });
+
+  it("tokens run out before: refused as well", () => {
+    const { app, engine, peer } = lockstep({ tokenLength: 1 });
+    const ids: number[] = [];
+    for (let n = 0; n < 256; n++) ids.push(app.asks("CON GET /test"));
+    refused(() => app.asks("CON GET /test"));
+    assertEquals(engine.sizes.exchanges, 256);
+    const tokens = new Set<number>();
+    for (const id of ids) {
+      tokens.add(peer.takes()[0]!.message.token[0]!);
+      app.cancels(id);
+    }
+    assertEquals(tokens.size, 256);
+  });
+});
+
+describe("limit of handling", () => {
+  afterEach(settle);
+
+  it("one more request is answered 5.03 with Max-Age, a Non-confirmable one as well", () => {
+    const { app, peer, peerAt, engine, silence } = lockstep({
+      serve: true,
+      limits: { handling: 2 },
+    });
+    const [first, second] = [1, 2].map((id) => {
+      peer.sends(`CON GET ${hex(id)} token 0${id} /slow`);
+      return app.serves("GET /slow");
+    });
+    peer.sends("CON GET 0x0003 token 03 /slow");
+    peer.receives("ACK 5.03 0x0003 token 03 Max-Age:1");
+    peerAt(5684).sends("NON GET 0x0003 token 04 /slow");
+    peerAt(5684).receives("NON 5.03 _ token 04 Max-Age:1");
+    assertEquals([engine.sizes.handling, engine.stats.rejectedLimit], [2, 2]);
+    // A duplicate of it gets the same.
+    peer.sends("CON GET 0x0003 token 03 /slow");
+    peer.receives("ACK 5.03 0x0003 token 03 Max-Age:1");
+    app.answers("2.05", { id: first });
+    peer.receives("ACK 2.05 0x0001 token 01");
+    peer.sends("CON GET 0x0004 token 05 /slow");
+    app.cancels(app.serves("GET /slow"));
+    peer.receives("ACK Empty 0x0004");
+    app.answers("2.05", { id: second });
+    peer.receives("ACK 2.05 0x0002 token 02");
+    silence();
+  });
+});
+
+describe("limits of duplicates", () => {
+  afterEach(settle);
+
+  it("in total: the oldest answered one goes", () => {
+    const ladder = lockstep({ serve: true, limits: { duplicates: 3 } });
+    const { peerAt, engine } = ladder;
+    const [a, b] = [peerAt(1), peerAt(2)];
+    for (const [from, id] of [[a, 1], [b, 2], [a, 3], [b, 4]] as const) exchange(ladder, id, from);
+    assertEquals([engine.sizes.duplicates, engine.stats.evictedDuplicates], [3, 1]);
+    assert(isKnown(ladder, 2, b));
+    assert(isKnown(ladder, 3, a));
+    assert(isKnown(ladder, 4, b));
+    assert(!isKnown(ladder, 1, a));
+    assertEquals([engine.sizes.duplicates, engine.stats.evictedDuplicates], [3, 2]);
+  });
+
+  it("of one peer: its oldest answered one goes, no other's", () => {
+    const ladder = lockstep({ serve: true, limits: { duplicatesPerPeer: 2 } });
+    const { peerAt, engine } = ladder;
+    const [a, b] = [peerAt(1), peerAt(2)];
+    for (const [from, id] of [[b, 1], [a, 1], [a, 2], [b, 2], [a, 3]] as const) {
+      exchange(ladder, id, from);
+    }
+    assertEquals([engine.sizes.duplicates, engine.stats.evictedDuplicates], [4, 1]);
+    for (const [from, id] of [[b, 1], [a, 2], [b, 2], [a, 3]] as const) {
+      assert(isKnown(ladder, id, from));
+    }
+    assert(!isKnown(ladder, 1, a));
+  });
+
+  it("of reply bytes: the oldest replies go until the new one fits", () => {
+    const ladder = lockstep({ serve: true, limits: { replyBytes: 100 } });
+    const { engine, peer } = ladder;
+    // 6 bytes of header, token and marker
+    for (const id of [1, 2, 3]) exchange(ladder, id, peer, `"${"x".repeat(24)}"`);
+    assertEquals([engine.sizes.replyBytes, engine.sizes.duplicates], [90, 3]);
+    exchange(ladder, 4, peer, `"${"x".repeat(54)}"`);
+    assertEquals([engine.sizes.replyBytes, engine.sizes.duplicates], [90, 2]);
+    assertEquals(engine.stats.evictedDuplicates, 2);
+    assert(isKnown(ladder, 3));
+    assert(isKnown(ladder, 4));
+  });
+
+  it("never reach a request at the application: it runs once", () => {
+    const ladder = lockstep({ serve: true, limits: { duplicates: 1, duplicatesPerPeer: 1 } });
+    const { app, peer, after, engine } = ladder;
+    peer.sends("CON GET 0x0001 token 20 /slow");
+    const slow = app.serves("GET /slow");
+    after(500);
+    peer.receives("ACK Empty 0x0001");
+    for (let id = 2; id < 20; id++) exchange(ladder, id);
+    assertLessOrEqual(engine.sizes.duplicates, 1);
+    peer.sends("CON GET 0x0001 token 20 /slow");
+    peer.receives("ACK Empty 0x0001");
+    app.answers("2.05", { id: slow });
+    peer.receives("CON 2.05 $r token 20");
+    peer.sends("ACK Empty $r");
+    peer.sends("CON GET 0x0001 token 20 /slow");
+    peer.receives("ACK Empty 0x0001");
+  });
+
+  it("hold under a flood from many ports, and everything ends", () => {
+    const limits = { peers: 16, duplicates: 64, duplicatesPerPeer: 8, replyBytes: 1000 };
+    const ladder = lockstep({ serve: true, limits });
+    const { engine } = ladder;
+    for (let n = 0; n < 2000; n++) {
+      exchange(ladder, n, ladder.peerAt(1 + n * 7 % 40), n % 3 === 0 ? '"some payload"' : "");
+      const { peers, duplicates, replyBytes } = engine.sizes;
+      assertLessOrEqual(peers, 16);
+      assertLessOrEqual(duplicates, 64);
+      assertLessOrEqual(replyBytes, 1000);
+      ladder.after(n % 5);
+    }
+  });
+});
+
+describe("limits", () => {
+  it("are whole numbers of at least 1, or Infinity", () => {
+    for (const value of [0, -1, 1.5, NaN]) {
+      const error = assertThrows(() => deriveLimits({ peers: value }), RangeError);
+      assert(error.message.includes("peers") && error.message.includes(`"${value}"`));
+    }
+    assertEquals(deriveLimits({ peers: Infinity }).peers, Infinity);
+    assertThrows(() => deriveLimits({ peer: 1 } as never), RangeError, "peer");
+  });
+});
