@@ -7,7 +7,13 @@
 
 import { Buffer } from "node:buffer";
 import process from "node:process";
-import { generate, type OptionName, type Packet, parse, type ParsedPacket } from "coap-packet";
+import {
+  generate,
+  type OptionName,
+  type Packet,
+  parse,
+  type ParsedPacket,
+} from "coap-packet";
 import {
   Code,
   codeText,
@@ -72,7 +78,9 @@ function peerOption(packet: ParsedPacket, name: string): Buffer | undefined {
 
 function peerUint(packet: ParsedPacket, name: string): number {
   const value = peerOption(packet, name);
-  return value === undefined || value.length === 0 ? 0 : value.readUIntBE(0, value.length);
+  return value === undefined || value.length === 0
+    ? 0
+    : value.readUIntBE(0, value.length);
 }
 
 const CASES: Case[] = [
@@ -106,12 +114,14 @@ const CASES: Case[] = [
     },
     (message) => {
       const path = stringOptions(message.options, OptionNumber.UriPath);
-      let sum = message.id + message.token[3]! + uintOption(message.options, OptionNumber.Accept)!;
+      let sum = message.id + message.token[3]! +
+        uintOption(message.options, OptionNumber.Accept)!;
       for (const segment of path) sum += segment.charCodeAt(segment.length - 1);
       return sum;
     },
     (packet) => {
-      let sum = packet.messageId + packet.token[3]! + peerUint(packet, "Accept");
+      let sum = packet.messageId + packet.token[3]! +
+        peerUint(packet, "Accept");
       for (const option of packet.options) {
         if (option.name !== "Uri-Path") continue;
         const segment = option.value.toString();
@@ -135,12 +145,14 @@ const CASES: Case[] = [
       payload: new Uint8Array(64).fill(0x61),
     },
     (message) =>
-      message.id + message.token[3]! + findOption(message.options, OptionNumber.ETag)!.value[7]! +
+      message.id + message.token[3]! +
+      findOption(message.options, OptionNumber.ETag)!.value[7]! +
       uintOption(message.options, OptionNumber.ContentFormat)! +
       uintOption(message.options, OptionNumber.MaxAge)! + message.payload[63]!,
     (packet) =>
       packet.messageId + packet.token[3]! + peerOption(packet, "ETag")![7]! +
-      peerUint(packet, "Content-Format") + peerUint(packet, "Max-Age") + packet.payload[63]!,
+      peerUint(packet, "Content-Format") + peerUint(packet, "Max-Age") +
+      packet.payload[63]!,
   ),
 ];
 
@@ -161,7 +173,10 @@ function touchPeers(packet: ParsedPacket): number {
   let sum = packet.code.length + packet.messageId + (packet.ack ? 1 : 0);
   if (packet.token.length > 0) sum += packet.token[0]!;
   for (let i = 0; i < packet.options.length; i++) {
-    const { name, value } = packet.options[i] as { name: string; value: Buffer };
+    const { name, value } = packet.options[i] as {
+      name: string;
+      value: Buffer;
+    };
     sum += name.length;
     if (value.length > 0) sum += value[0]!;
   }
@@ -171,7 +186,9 @@ function touchPeers(packet: ParsedPacket): number {
 
 function assertSame(what: string, ours: unknown, theirs: unknown): void {
   if (JSON.stringify(ours) !== JSON.stringify(theirs)) {
-    throw new Error(`${what}: "${JSON.stringify(ours)}" against "${JSON.stringify(theirs)}"`);
+    throw new Error(
+      `${what}: "${JSON.stringify(ours)}" against "${JSON.stringify(theirs)}"`,
+    );
   }
 }
 
@@ -188,7 +205,9 @@ function check(test: Case): void {
       id: message.id,
       ack: message.type === MessageType.Acknowledgement,
       token: [...message.token],
-      options: message.options.map(({ number, value }) => [optionName(number), [...value]]),
+      options: message.options.map((
+        { number, value },
+      ) => [optionName(number), [...value]]),
       payload: [...message.payload],
     },
     {
@@ -196,11 +215,17 @@ function check(test: Case): void {
       id: packet.messageId,
       ack: packet.ack,
       token: [...packet.token],
-      options: packet.options.map(({ name, value }) => [name, [...value as Buffer]]),
+      options: packet.options.map((
+        { name, value },
+      ) => [name, [...value as Buffer]]),
       payload: [...packet.payload],
     },
   );
-  assertSame(`${test.name} read`, test.readOurs(message), test.readPeers(packet));
+  assertSame(
+    `${test.name} read`,
+    test.readOurs(message),
+    test.readPeers(packet),
+  );
 }
 
 const kept: unknown[] = new Array(RING).fill(undefined);
@@ -209,7 +234,9 @@ let sink = 0;
 type Run = () => void;
 
 /** Both codecs' runs of every operation on one case. */
-function operations({ message, packet, readOurs, readPeers }: Case): [string, Run, Run][] {
+function operations(
+  { message, packet, readOurs, readPeers }: Case,
+): [string, Run, Run][] {
   const bytes = encode(message);
   const stride = 128;
   const received = new ArrayBuffer(RING * stride);
@@ -229,9 +256,13 @@ function operations({ message, packet, readOurs, readPeers }: Case): [string, Ru
       for (let i = 0; i < ITERATIONS; i++) kept[i & mask] = generate(packet);
     }],
     ["decode", () => {
-      for (let i = 0; i < ITERATIONS; i++) kept[i & mask] = decode(datagrams[i & mask]!);
+      for (let i = 0; i < ITERATIONS; i++) {
+        kept[i & mask] = decode(datagrams[i & mask]!);
+      }
     }, () => {
-      for (let i = 0; i < ITERATIONS; i++) kept[i & mask] = parse(buffers[i & mask]!);
+      for (let i = 0; i < ITERATIONS; i++) {
+        kept[i & mask] = parse(buffers[i & mask]!);
+      }
     }],
     ["decode, values read", () => {
       for (let i = 0; i < ITERATIONS; i++) {
@@ -274,10 +305,17 @@ function median(values: number[]): number {
   return values.sort((a, b) => a - b)[values.length >> 1]!;
 }
 
-const { bun, deno, node } = process.versions as Record<string, string | undefined>;
+const { bun, deno, node } = process.versions as Record<
+  string,
+  string | undefined
+>;
 const runtime = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
 console.log(`${runtime}, ns per message, median of ${ROUNDS} rounds`);
-console.log(`${"".padEnd(38)}${"ours".padStart(8)}${"peer's".padStart(8)}${"ratio".padStart(8)}`);
+console.log(
+  `${"".padEnd(38)}${"ours".padStart(8)}${"peer's".padStart(8)}${
+    "ratio".padStart(8)
+  }`,
+);
 for (const test of CASES) check(test);
 for (const test of CASES) {
   for (const [operation, ours, peers] of operations(test)) {
@@ -293,9 +331,15 @@ for (const test of CASES) {
     const own = median(times[0]);
     const other = median(times[1]);
     console.log(
-      `${test.name.padEnd(16)}  ${operation.padEnd(20)}${own.toFixed(0).padStart(8)}` +
-        `${other.toFixed(0).padStart(8)}${(other / own).toFixed(1).padStart(8)}`,
+      `${test.name.padEnd(16)}  ${operation.padEnd(20)}${
+        own.toFixed(0).padStart(8)
+      }` +
+        `${other.toFixed(0).padStart(8)}${
+          (other / own).toFixed(1).padStart(8)
+        }`,
     );
   }
 }
-if (!Number.isFinite(sink)) throw new Error(`Sum of what was read is "${sink}"`);
+if (!Number.isFinite(sink)) {
+  throw new Error(`Sum of what was read is "${sink}"`);
+}
