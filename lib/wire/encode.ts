@@ -41,7 +41,7 @@ const MAX_LENGTH = 65535 + 269;
  * content
  */
 export function encode(message: MessageInit, settings?: CodecSettings): Uint8Array<ArrayBuffer> {
-  // Most messages of a server are either; apart they are small enough to be inlined.
+  // Acknowledgements without a response are frequent, and by themselves small enough to be inlined.
   return message.code === 0 ? encodeEmpty(message) : encodeFull(message, settings);
 }
 

@@ -125,7 +125,7 @@ export function decomposeUri(uri: string | URL, destination: UriDestination = {}
   if (!hostIsAddress) {
     options.push(component(text, OptionNumber.UriHost, encodeText(host)));
   } else if (destination.address !== undefined && !sameAddress(destination.address, host)) {
-    options.push(makeOption(OptionNumber.UriHost, hostText(host)));
+    options.push(makeOption(OptionNumber.UriHost, hostText(withoutZone(host))));
   }
   if (port !== (destination.port ?? port)) options.push(makeOption(OptionNumber.UriPort, port));
   const segments = pathSegments(path);
@@ -203,7 +203,13 @@ function decodeUtf8(uri: string, bytes: Uint8Array): string {
 }
 
 function sameAddress(a: string, b: string): boolean {
-  return a === b || canonicalIPv6(a) !== undefined && canonicalIPv6(a) === canonicalIPv6(b);
+  const [first, second] = [withoutZone(a), withoutZone(b)];
+  return (canonicalIPv6(first) ?? first) === (canonicalIPv6(second) ?? second);
+}
+
+/** A zone says which way out of this host; nobody else can make use of it (RFC 6874 section 1). */
+function withoutZone(address: string): string {
+  return address.split("%", 1)[0]!;
 }
 
 /** A host as it stands in a URI: an IPv6 address in brackets, its zone after "%25", a name percent-encoded. */

@@ -212,6 +212,8 @@ describe("decomposeUri", () => {
     ]);
     assertEquals(options("coap://[2001:db8::1]/", "2001:db8::2"), [["Uri-Host", "[2001:db8::1]"]]);
     assertEquals(options("coap://[2001:db8::1]/", "2001:DB8:0::1"), []);
+    assertEquals(options("coap://[fe80::1%25eth0]/", "fe80::1"), []);
+    assertEquals(options("coap://[fe80::1%25eth0]/", "::1"), [["Uri-Host", "[fe80::1]"]]);
     assertEquals(options("coap://[::1]:5684/", "::1", 5683), [["Uri-Port", 5684]]);
     assertEquals(options("coap://h/", "::1", 61616), [["Uri-Host", "h"], ["Uri-Port", 5683]]);
   });
