@@ -16,7 +16,7 @@ export type {
 export type { IncomingRequest } from "./lib/endpoint/incoming_request.ts";
 export type { OptionInput } from "./lib/endpoint/options.ts";
 export type { CoAPRequestInit } from "./lib/endpoint/outgoing.ts";
-export type { PathParams } from "./lib/endpoint/pattern.ts";
+export type { ParamNames, PathParams } from "./lib/endpoint/pattern.ts";
 export { CoAPResponse, type CoAPResponseInit } from "./lib/endpoint/response.ts";
 export {
   type AttributeValue,
@@ -50,5 +50,5 @@ export type {
 } from "./lib/transport/transport.ts";
 export { Code, codeName, codeText } from "./lib/wire/code.ts";
 export { ContentFormat } from "./lib/wire/content_format.ts";
-export type { Link } from "./lib/wire/link_format.ts";
+export type { Link, LinkAttribute } from "./lib/wire/link_format.ts";
 export { type Option, OptionNumber } from "./lib/wire/option.ts";

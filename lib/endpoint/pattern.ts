@@ -1,8 +1,8 @@
 /** Patterns of paths, and the tree that finds the one for a path. @module */
 
-/** Parameter names of a pattern's segments. */
-type Names<Pattern extends string> = Pattern extends `${infer Head}/${infer Tail}`
-  ? Names<Head> | Names<Tail>
+/** The names of a pattern's parameters: `"room" | "lamp"` for `/rooms/:room/lamps/:lamp`. */
+export type ParamNames<Pattern extends string> = Pattern extends `${infer Head}/${infer Tail}`
+  ? ParamNames<Head> | ParamNames<Tail>
   : Pattern extends `:${infer Name}` ? Name
   : never;
 
@@ -21,7 +21,7 @@ type Names<Pattern extends string> = Pattern extends `${infer Head}/${infer Tail
 export type PathParams<Pattern extends string> = string extends Pattern
   ? Readonly<Record<string, string | readonly string[]>>
   :
-    & { readonly [Name in Names<Pattern>]: string }
+    & { readonly [Name in ParamNames<Pattern>]: string }
     & (Pattern extends `${string}/*` ? { readonly "*": readonly string[] }
       : unknown);
 

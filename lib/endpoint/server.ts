@@ -103,7 +103,12 @@ const NO_FORMAT = CoAPResponse.error(Code.BadRequest, "FETCH needs Content-Forma
  * ```
  */
 export function serve(handler: Handler | HandlerObject): Promise<Server>;
-/** @param options where to listen, and how */
+/**
+ * Starts a server as the other form does.
+ *
+ * @param options where to listen, and how
+ * @param handler answers all requests
+ */
 export function serve(options: ServeOptions, handler: Handler | HandlerObject): Promise<Server>;
 export async function serve(
   first: ServeOptions | Handler | HandlerObject,
