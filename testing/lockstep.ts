@@ -254,7 +254,6 @@ export class Lockstep {
     this.engine = new Engine({ random: (bytes) => source.fill(bytes), ...rest });
     this.app = new ScriptedApplication(this);
     this.peer = this.peerAt(5683);
-    ladders.push(this);
   }
 
   /** Another peer, or another way to a known one (the same `key`). */
@@ -379,7 +378,9 @@ export class Lockstep {
 
 /** A ladder that `settle` closes. */
 export function lockstep(options: LockstepOptions = {}): Lockstep {
-  return new Lockstep(options);
+  const ladder = new Lockstep(options);
+  ladders.push(ladder);
+  return ladder;
 }
 
 /** Settles every ladder made since the last call; for `afterEach`. */

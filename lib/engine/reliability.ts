@@ -235,6 +235,11 @@ export class Reliability {
   receive(now: number, flow: Flow, bytes: Uint8Array): void {
     const { stats } = this.#shared;
     stats.receivedBytes += bytes.length;
+    if (flow.port === 0) {
+      // Nobody can be answered there.
+      stats.rejectedUnexpected++;
+      return;
+    }
     const message = decode(bytes, this.#shared);
     const { type, code, error } = message;
     if (error !== undefined && (error.reason === "too-short" || error.reason === "version")) {
@@ -251,7 +256,6 @@ export class Reliability {
       : isResponseCode(code)
       ? Kind.Response
       : Kind.Reserved;
-    if (flow.port === 0) return; // nobody can be answered there
     switch (ARRIVAL[kind]![type]) {
       case Arrival.Reset:
         if (kind === Kind.Empty) stats.receivedPing++;
