@@ -1,7 +1,7 @@
 /** The one place where an engine meets a transport and a clock. @module */
 
 import type { Address, Flow } from "../flow.ts";
-import { Engine } from "../engine/engine.ts";
+import { Engine, type EngineSizes } from "../engine/engine.ts";
 import type { RandomSource } from "../engine/entropy.ts";
 import type { Stats } from "../engine/stats.ts";
 import type {
@@ -11,6 +11,8 @@ import type {
   EngineOptions,
   ExchangeId,
   FailedEvent,
+  GroupEndEvent,
+  MemberEvent,
   NeedBodyEvent,
   NotificationEvent,
   Outline,
@@ -40,6 +42,8 @@ export interface RawMessage {
 export type CallEvent =
   | BodyEvent
   | FailedEvent
+  | GroupEndEvent
+  | MemberEvent
   | NeedBodyEvent
   | NotificationEvent
   | PongEvent
@@ -129,6 +133,11 @@ export class Driver implements TransportHandler {
     return this.#engine.stats;
   }
 
+  /** What the engine holds. */
+  get sizes(): EngineSizes {
+    return this.#engine.sizes;
+  }
+
   /** The path to a peer. */
   flow(address: string, port: number): Flow {
     return this.#transport!.flow(address, port);
@@ -151,6 +160,20 @@ export class Driver implements TransportHandler {
     if (this.#calls.size === 1 && !this.#options.keepAlive) this.#transport!.ref();
     this.#schedule();
     return id;
+  }
+
+  /** Gives more of the body of a request of ours, as asked for by `needBody`. */
+  provide(id: ExchangeId, bytes: Uint8Array, last: boolean): void {
+    if (this.#closing !== undefined) return;
+    this.#engine.provide(this.#clock.now(), id, bytes, last);
+    this.#schedule();
+  }
+
+  /** Asks for the next block of a response that is streamed. */
+  consume(id: ExchangeId): void {
+    if (this.#closing !== undefined) return;
+    this.#engine.consume(this.#clock.now(), id);
+    this.#schedule();
   }
 
   /** Answers a request of a peer. Throws as `Engine.respond`; after `close` nothing happens. */
@@ -287,12 +310,14 @@ export class Driver implements TransportHandler {
       case "request":
         return this.#options.onRequest?.(event);
       case "failed":
+      case "groupEnd":
       case "pong":
         return this.#end(event.id)?.onEvent(event);
       case "response":
         return (event.more ? this.#calls.get(event.id) : this.#end(event.id))?.onEvent(event);
       case "body":
         return (event.last ? this.#end(event.id) : this.#calls.get(event.id))?.onEvent(event);
+      case "member":
       case "needBody":
       case "notification":
       case "progress":

@@ -36,6 +36,19 @@ export interface EndpointOptions {
   parameters?: Partial<TransmissionParameters>;
   /** Limits on memory that differ from the defaults. */
   limits?: Partial<Limits>;
+  /**
+   * Largest blocks sent and asked for, bytes: a power of two from 16 to 1024. A larger payload goes in blocks
+   * (RFC 7959), unseen.
+   *
+   * @default {1024}
+   */
+  blockSize?: number;
+  /**
+   * Accept tokens of more than 8 bytes in requests of peers and echo them (RFC 8974). Where not, they are malformed.
+   *
+   * @default {false}
+   */
+  extendedTokens?: boolean;
   /** Sees every datagram, in and out. What it throws goes to `onError`. */
   onMessage?: (message: RawMessage) => void;
   /**
@@ -101,6 +114,12 @@ export interface DiscoverOptions {
 export function checkPort(port: number): number {
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new RangeError(`Port must be an integer from 0 to 65535: it is "${port}"`);
+}
+
+/** @throws {RangeError} where it is no size of a block */
+export function checkBlockSize(size: number | undefined): void {
+  if (size === undefined || size >= 16 && size <= 1024 && Number.isInteger(Math.log2(size))) return;
+  throw new RangeError(`Block size must be a power of two from 16 to 1024: it is "${size}"`);
 }
 
 /** @throws {RangeError} where it is no time to wait */
