@@ -94,6 +94,7 @@ export class CoAPClient implements AsyncDisposable {
         random: options.random ?? systemRandom,
         parameters: options.parameters,
         limits: options.limits,
+        blockSize: options.blockSize,
         keepAlive: false,
         onMessage: options.onMessage,
         onError: options.onError,
@@ -130,14 +131,14 @@ export class CoAPClient implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       const code = methodCode(method);
       const parts = parseUri(uri);
-      const { confirmable, impatient, signal, timeout } = init;
+      const { blockSize, confirmable, impatient, signal, timeout } = init;
       checkTimeout(timeout);
       const outline = makeOutline(code, parts, init);
       const plan: Plan<CoAPResponse> = {
         what: `${methodName(code)} "${uri}"`,
         signal,
         send: ({ driver, flow }, call) =>
-          driver.request(flow, outline, { confirmable, impatient, timeout }, call),
+          driver.request(flow, outline, { blockSize, confirmable, impatient, timeout }, call),
         take: (event) => received((event as ResponseEvent).message, event.flow),
       };
       this.#start(plan, parts, resolve, reject);

@@ -5,7 +5,7 @@ import { settle } from "../../testing/manual_clock.ts";
 import { CoAPError } from "../errors.ts";
 import { Code } from "../wire/code.ts";
 import { ContentFormat } from "../wire/content_format.ts";
-import { encode, MessageType } from "../wire/message.ts";
+import { decode, encode, MessageType } from "../wire/message.ts";
 import { findOption, OptionNumber, stringOptions, uintOption } from "../wire/option.ts";
 import { CoAPClient } from "./client.ts";
 import { CoAPResponse } from "./response.ts";
@@ -178,6 +178,28 @@ describe("CoAPClient", () => {
     await net.after(10_000);
     await net.run(client.get("coap://two.example"));
     assertEquals(asked.length, 2);
+  });
+
+  it("moves bodies of any size in blocks, unseen", async () => {
+    let requests = 0;
+    await net.serve((request) => {
+      requests++;
+      return new CoAPResponse(request.payload.toReversed());
+    });
+    const payload = Uint8Array.from({ length: 5000 }, (_, i) => i % 251);
+    const client = net.client({ blockSize: 512 });
+    const response = await net.run(client.post(SERVER, { payload }));
+    assertEquals(response.payload, payload.toReversed());
+    assertEquals(requests, 1);
+    const up = net.sent.filter(({ to }) => to.port === 5683);
+    assertEquals(Math.max(...up.map(({ bytes }) => decode(bytes).payload.length)), 512);
+    const small = await net.run(client.post(SERVER, { payload, blockSize: 64 }));
+    assertEquals(small.payload, payload.toReversed());
+    await assertRejects(
+      () => net.run(client.get(SERVER, { blockSize: 100 })),
+      RangeError,
+      '"100"',
+    );
   });
 
   describe("ping", () => {

@@ -50,6 +50,13 @@ export interface CoAPRequestInit {
    */
   timeout?: number;
   /**
+   * Size of the blocks in which the payload is sent and the response asked for, bytes: a power of two from 16 to 1024
+   * (RFC 7959).
+   *
+   * @default that of the client
+   */
+  blockSize?: number;
+  /**
    * Fail with reason `message-ids` instead of waiting where all 65,536 message IDs towards the peer are in use.
    *
    * @default {false}

@@ -145,6 +145,7 @@ class CoAPServer implements Server {
       random: options.random ?? systemRandom,
       parameters: options.parameters,
       limits: options.limits,
+      blockSize: options.blockSize,
       serve: true,
       keepAlive: true,
       onRequest: (event) => this.#onRequest(event),
