@@ -178,6 +178,15 @@ export interface StartOptions {
   proxy?: boolean;
 }
 
+/** Largest payload of a UDP datagram over IPv4, bytes. */
+const MAX_DATAGRAM = 65_507;
+
+/** @throws {CoAPError} `limit` where the message is larger than a datagram */
+function checkSize(bytes: Uint8Array): void {
+  if (bytes.length <= MAX_DATAGRAM) return;
+  throw new CoAPError("limit", `Message of "${bytes.length}" bytes is larger than a datagram`);
+}
+
 /** An option set as a proxy sees it: what is not known matters by its Unsafe bit (RFC 7252 section 5.7.1). */
 const SAFE_TO_FORWARD = { has: (number: number) => !isUnsafe(number) } as ReadonlySet<number>;
 
@@ -245,6 +254,7 @@ export class Exchanges {
       options: outline.options,
       payload: outline.payload,
     }, this.#shared);
+    checkSize(bytes);
     const exchange = new ClientExchange(this, peer, flow, token, owner, options.timeout);
     exchange.quiet = options.quiet ?? false;
     exchange.proxy = options.proxy ?? false;
@@ -367,6 +377,7 @@ export class Exchanges {
         options: outline.options,
         payload: outline.payload,
       }, this.#shared);
+      checkSize(reply);
       peer.bytesOut += reply.length;
       this.#layer.answer(flow, seen, reply, false);
       return this.answered(exchange, "sent");
@@ -378,6 +389,7 @@ export class Exchanges {
       options: outline.options,
       payload: outline.payload,
     }, this.#shared);
+    checkSize(bytes);
     peer.bytesOut += bytes.length;
     this.#layer.answer(flow, seen, undefined, false);
     if (!confirmable && this.#layer.sendOnce(now, peer, flow, bytes)) {

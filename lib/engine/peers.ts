@@ -11,6 +11,8 @@ import type { Timed } from "./timers.ts";
 /** What the engine knows of a peer (RFC 7252 section 4.1: an IP address and a port). */
 export class Peer {
   readonly key: string;
+  /** Tells it from other peers in a hash, 32 bits. */
+  readonly number: number;
   /** The way back to it. */
   readonly flow: Flow;
   /** When a message was last exchanged, ms. */
@@ -23,11 +25,12 @@ export class Peer {
   /** Exchanges, transfers and registrations that keep the peer in the table. */
   holds = 0;
 
-  /** Messages received, by message ID. */
+  /** Messages received that are at the application, by message ID. */
   seen: Map<number, Seen> | undefined = undefined;
-  /** The oldest and the newest of them that may be forgotten. */
-  oldestSeen: Seen | undefined = undefined;
-  newestSeen: Seen | undefined = undefined;
+  /** How many answered ones are remembered, and the first and the last of them in their store. */
+  answered = 0;
+  oldestAnswered = -1;
+  newestAnswered = -1;
 
   /** Messages sent that an ACK or a Reset may answer, by message ID. */
   sent: Map<number, Sent> | undefined = undefined;
@@ -58,8 +61,9 @@ export class Peer {
   /** Whom its Reset to a notification removes, by message ID. */
   notified: Map<number, Observer> | undefined = undefined;
 
-  constructor(flow: Flow, now: number) {
+  constructor(flow: Flow, number: number, now: number) {
     this.key = flow.key;
+    this.number = number;
     this.flow = flow.multicast ? { ...flow, multicast: false } : flow;
     this.activeAt = now;
   }

@@ -25,7 +25,8 @@ import {
   UNMATCHED,
 } from "./message_states.ts";
 import { Peer, Peers } from "./peers.ts";
-import { type Seen, SeenStore } from "./seen.ts";
+import { Answered } from "./answered.ts";
+import { Seen } from "./seen.ts";
 import type { Stats } from "./stats.ts";
 import type { Timed, Timers } from "./timers.ts";
 import type { Transmit } from "./types.ts";
@@ -180,13 +181,15 @@ export function ageMaxAge(options: readonly Option[], elapsed: number): readonly
 /** Confirmable and Non-confirmable messages, duplicates, acknowledgements and Resets. */
 export class Reliability {
   readonly peers: Peers = new Peers();
-  readonly seen: SeenStore;
+  /** Messages received and answered. */
+  readonly answered: Answered;
   readonly #shared: Shared;
   readonly #upper: Upper;
   readonly #flows: Flow[] = [];
   readonly #datagrams: Uint8Array[] = [];
   #polled = 0;
   readonly #transmit: { flow: Flow; bytes: Uint8Array };
+  #lastPeer = 0;
   /** Confirmable requests at the application, in the order in which their empty acknowledgement falls due. */
   #firstDue: Seen | undefined = undefined;
   #lastDue: Seen | undefined = undefined;
@@ -194,7 +197,7 @@ export class Reliability {
   constructor(shared: Shared, upper: Upper) {
     this.#shared = shared;
     this.#upper = upper;
-    this.seen = new SeenStore(shared.limits, shared.stats);
+    this.answered = new Answered(shared.limits, shared.stats);
     this.#transmit = {
       flow: undefined as unknown as Flow,
       bytes: undefined as unknown as Uint8Array,
@@ -291,36 +294,41 @@ export class Reliability {
     }
     peer.heardAt = now;
     peer.bytesIn += size;
-    const seen = this.seen.get(peer, message.id, now);
     const input = confirmable ? IncomingInput.Confirmable : IncomingInput.NonConfirmable;
-    if (seen !== undefined) return this.#duplicate(flow, seen, input);
-    const { exchangeLifetime, nonLifetime } = this.#shared.parameters;
+    if (this.#isDuplicate(now, peer, flow, message.id, input)) return;
     const step = INCOMING.steps[Incoming.New * INCOMING.inputs + input]!;
-    const fresh = this.seen.add(
-      peer,
-      message.id,
-      nextOf(step),
-      now + (confirmable ? exchangeLifetime : nonLifetime),
-    );
-    if (confirmable) this.#appendDue(fresh, flow);
-    if (this.#upper.onRequest(now, peer, flow, message, fresh)) return;
+    const seen = new Seen(peer, message.id, nextOf(step), now + this.#lifetime(confirmable));
+    if (confirmable) this.#appendDue(seen, flow);
+    if (this.#upper.onRequest(now, peer, flow, message, seen)) return;
     this.#shared.stats.rejectedUnexpected++;
-    if (confirmable) this.#removeDue(fresh);
-    peer.seen!.delete(message.id);
-    if (peer.seen!.size === 0) peer.seen = undefined;
+    if (confirmable) this.#removeDue(seen);
+    seen.forget();
     if (confirmable) this.#reset(flow, message);
   }
 
-  #duplicate(flow: Flow, seen: Seen, input: number): void {
+  /** How long a message ID stands for one message. */
+  #lifetime(confirmable: boolean): number {
+    const { exchangeLifetime, nonLifetime } = this.#shared.parameters;
+    return confirmable ? exchangeLifetime : nonLifetime;
+  }
+
+  /** Whether a message came before; then its duplicate is dealt with. */
+  #isDuplicate(now: number, peer: Peer, flow: Flow, id: number, input: number): boolean {
+    const seen = peer.seen?.get(id);
+    const active = seen !== undefined && seen.expires > now;
+    const entry = active ? -1 : this.answered.find(peer, id, now);
+    if (!active && entry < 0) return false;
     this.#shared.stats.duplicates++;
-    const step = INCOMING.steps[seen.state * INCOMING.inputs + input]!;
-    seen.state = nextOf(step);
-    switch (effectOf(step)) {
+    const state = active ? seen.state : this.answered.state(entry);
+    // A duplicate changes no state.
+    switch (effectOf(INCOMING.steps[state * INCOMING.inputs + input]!)) {
       case IncomingEffect.EmptyAck:
-        return this.#emit(flow, empty(MessageType.Acknowledgement, seen.id));
+        this.#emit(flow, empty(MessageType.Acknowledgement, id));
+        break;
       case IncomingEffect.Repeat:
-        return this.#emit(flow, seen.reply!);
+        this.#emit(flow, this.answered.reply(entry));
     }
+    return true;
   }
 
   #response(now: number, flow: Flow, message: Message): void {
@@ -328,11 +336,8 @@ export class Reliability {
     const confirmable = message.type === MessageType.Confirmable;
     if (peer !== undefined) {
       peer.heardAt = now;
-      const seen = this.seen.get(peer, message.id, now);
-      if (seen !== undefined) {
-        const input = confirmable ? IncomingInput.Confirmable : IncomingInput.NonConfirmable;
-        return this.#duplicate(flow, seen, input);
-      }
+      const input = confirmable ? IncomingInput.Confirmable : IncomingInput.NonConfirmable;
+      if (this.#isDuplicate(now, peer, flow, message.id, input)) return;
     }
     if (!this.#upper.onResponse(now, peer, flow, message)) {
       this.#shared.stats.rejectedUnexpected++;
@@ -344,14 +349,9 @@ export class Reliability {
       this.#emit(flow, empty(MessageType.Acknowledgement, message.id));
     }
     if (known === undefined) return;
-    const { exchangeLifetime, nonLifetime } = this.#shared.parameters;
-    const seen = this.seen.add(
-      known,
-      message.id,
-      confirmable ? Incoming.Acknowledged : Incoming.Closed,
-      now + (confirmable ? exchangeLifetime : nonLifetime),
-    );
-    this.seen.keep(seen);
+    const state = confirmable ? Incoming.Acknowledged : Incoming.Closed;
+    const expires = now + this.#lifetime(confirmable);
+    this.answered.add(known, message.id, state, expires, undefined);
     this.pump(now, known);
   }
 
@@ -608,11 +608,13 @@ export class Reliability {
     switch (effectOf(step)) {
       case IncomingEffect.Piggyback:
         this.#emit(flow, reply!);
-        return this.seen.keep(seen, reply);
+        break;
       case IncomingEffect.EmptyAck:
         this.#emit(flow, empty(MessageType.Acknowledgement, seen.id));
     }
-    this.seen.keep(seen);
+    seen.forget();
+    const repeated = seen.state === Incoming.Answered ? reply : undefined;
+    this.answered.add(seen.peer, seen.id, seen.state, seen.expires, repeated);
   }
 
   #appendDue(seen: Seen, flow: Flow): void {
@@ -640,7 +642,7 @@ export class Reliability {
 
   /** When `tick` has something to do, ms. */
   get deadline(): number {
-    let at = this.seen.deadline;
+    let at = this.answered.deadline;
     const oldest = this.peers.oldest;
     if (oldest !== undefined) {
       at = Math.min(at, oldest.activeAt + this.#shared.parameters.exchangeLifetime);
@@ -658,7 +660,7 @@ export class Reliability {
       seen.state = nextOf(INCOMING.steps[seen.state * INCOMING.inputs + IncomingInput.AckDelay]!);
       this.#emit(flow, empty(MessageType.Acknowledgement, seen.id));
     }
-    this.seen.expire(now);
+    this.answered.expire(now);
     const { exchangeLifetime } = this.#shared.parameters;
     let oldest = this.peers.oldest;
     while (oldest !== undefined && oldest.activeAt + exchangeLifetime <= now) {
@@ -676,13 +678,13 @@ export class Reliability {
       return known;
     }
     if (this.peers.size >= this.#shared.limits.peers && !this.#evict(now)) return undefined;
-    const peer = new Peer(flow, now);
+    const peer = new Peer(flow, ++this.#lastPeer >>> 0, now);
     this.peers.add(peer);
     return peer;
   }
 
   #idle(now: number, peer: Peer): boolean {
-    return peer.holds === 0 && peer.seen === undefined && peer.oldestSeen === undefined &&
+    return peer.holds === 0 && peer.answered === 0 &&
       peer.sent === undefined && peer.outstanding === 0 &&
       peer.firstWaiting === undefined && (peer.ids === undefined || peer.ids.until <= now);
   }
@@ -692,7 +694,7 @@ export class Reliability {
     for (let tries = 0; tries < 16; tries++) {
       const peer = this.peers.oldest!;
       if (peer.holds === 0 && peer.sent === undefined && peer.firstWaiting === undefined) {
-        this.seen.forget(peer);
+        this.answered.forget(peer);
         this.peers.remove(peer);
         this.#shared.stats.evictedPeers++;
         return true;
