@@ -2,7 +2,6 @@
 
 import { CoAPClient } from "../lib/endpoint/client.ts";
 import type { CoAPClientOptions } from "../lib/endpoint/endpoint_options.ts";
-import type { RawMessage } from "../lib/endpoint/driver.ts";
 import {
   type Handler,
   type HandlerObject,
@@ -47,7 +46,7 @@ export class Simulation {
     return this.sent.map(({ bytes }) => decode(bytes));
   }
 
-  /** A client; the names `server` and `both` resolve. */
+  /** A client; the name `server` resolves. */
   client(options: CoAPClientOptions = {}): CoAPClient {
     const client = new CoAPClient({
       transport: this.network.bind,
@@ -125,9 +124,4 @@ export async function failure(promise: Promise<unknown>): Promise<CoAPError> {
     throw error;
   }
   throw new Error("It did not fail");
-}
-
-/** Messages seen by `onMessage`, in short. */
-export function direction({ direction, bytes }: RawMessage): string {
-  return `${direction} ${decode(bytes).code}`;
 }
