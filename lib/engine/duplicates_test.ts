@@ -176,6 +176,28 @@ describe("the way back", () => {
   });
 });
 
+describe("answered requests", () => {
+  afterEach(settle);
+
+  it("are forgotten with their peer, in whatever order the application answered", () => {
+    const { app, peer, peerAt, after, engine } = lockstep({ serve: true });
+    const other = peerAt(5684);
+    peer.sends("CON GET 0x0001 token 20 /slow");
+    const slow = app.serves("GET /slow");
+    after(400);
+    other.sends("CON GET 0x0001 token 20 /test");
+    app.serves("GET /test");
+    app.answers("2.05");
+    other.receives("ACK 2.05 0x0001 token 20");
+    app.answers("2.05", { id: slow });
+    peer.receives("ACK 2.05 0x0001 token 20");
+    after(247_000 - 400);
+    assertEquals(engine.sizes.peers, 1);
+    after(1000);
+    assertEquals(engine.sizes.peers, 0);
+  });
+});
+
 describe("a duplicate of a separate response", () => {
   afterEach(settle);
 

@@ -664,6 +664,8 @@ export class Reliability {
     const { exchangeLifetime } = this.#shared.parameters;
     let oldest = this.peers.oldest;
     while (oldest !== undefined && oldest.activeAt + exchangeLifetime <= now) {
+      // What it sent has expired, though behind later answers of a slow application.
+      this.answered.forget(oldest);
       if (this.#idle(now, oldest)) this.peers.remove(oldest);
       else this.peers.touch(oldest, now);
       oldest = this.peers.oldest;
