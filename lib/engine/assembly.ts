@@ -3,6 +3,7 @@
 import { isSuccess } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
 import { findOption, type Option, OptionNumber, uintOption } from "../wire/option.ts";
+import type { Outline } from "./types.ts";
 
 /** What a response did to the body. */
 export const Assembled = {
@@ -37,6 +38,42 @@ export function etagOf(message: Message): string | undefined {
   return etag === undefined ? undefined : String.fromCharCode(...etag.value);
 }
 
+/**
+ * A body that grows block by block, in memory of its own: a view of a block would keep the whole datagram alive, which
+ * can be many times as large.
+ */
+export class Body {
+  /** Bytes put together so far. */
+  length = 0;
+  #memory: Uint8Array<ArrayBuffer>;
+
+  constructor(first: Uint8Array) {
+    this.#memory = new Uint8Array(Math.max(256, first.length * 2));
+    this.append(first);
+  }
+
+  /** Bytes of memory in use. */
+  get capacity(): number {
+    return this.#memory.length;
+  }
+
+  append(bytes: Uint8Array): void {
+    const length = this.length + bytes.length;
+    if (length > this.#memory.length) {
+      const larger = new Uint8Array(Math.max(length, this.#memory.length * 2));
+      larger.set(this.bytes);
+      this.#memory = larger;
+    }
+    this.#memory.set(bytes, this.length);
+    this.length = length;
+  }
+
+  /** The bytes put together so far. */
+  get bytes(): Uint8Array {
+    return this.#memory.subarray(0, this.length);
+  }
+}
+
 /** Takes blocks in order; never joins two representations. */
 export class Assembly {
   /** The response that carries the options: the first, or an error on the way. */
@@ -49,16 +86,19 @@ export class Assembly {
   fault = "";
   readonly #limit: number;
   readonly #keep: boolean;
+  readonly #preferred: number;
   #etag: string | undefined = undefined;
-  #chunks: Uint8Array[] = [];
+  #body: Body | undefined = undefined;
 
   /**
    * @param limit bytes kept at most
    * @param keep whether the body is kept: not where it is handed on block by block
+   * @param preferred largest blocks to ask for, bytes
    */
-  constructor(limit: number, keep: boolean) {
+  constructor(limit: number, keep: boolean, preferred: number) {
     this.#limit = limit;
     this.#keep = keep;
+    this.#preferred = preferred;
   }
 
   /** The total announced by Size2, where it was. */
@@ -69,13 +109,15 @@ export class Assembly {
   /** Takes the next response. */
   take(message: Message): number {
     const block = uintOption(message.options, OptionNumber.Block2);
-    if (block === undefined || (this.head !== undefined && !isSuccess(message.code))) {
-      if (this.head !== undefined && isSuccess(message.code)) {
+    const first = this.head === undefined;
+    const failed = !first && !isSuccess(message.code) && message.code !== this.head!.code;
+    if (block === undefined || failed) {
+      if (!first && isSuccess(message.code)) {
         return this.#invalid(`Response to the request for byte ${this.received} has no Block2`);
       }
       if (this.#keep && message.payload.length > this.#limit) return this.#tooLarge();
       this.head = message;
-      this.#chunks = [message.payload];
+      this.#body = undefined;
       this.received = message.payload.length;
       return Assembled.Whole;
     }
@@ -84,7 +126,7 @@ export class Assembly {
     const more = (block & 8) !== 0;
     const offset = (block >>> 4) * size;
     if (szx === 7) return this.#invalid("Response has a Block2 with the reserved SZX 7");
-    if (this.head !== undefined && etagOf(message) !== this.#etag) return Assembled.Changed;
+    if (!first && etagOf(message) !== this.#etag) return Assembled.Changed;
     if (offset !== this.received) {
       return this.#invalid(`Response has byte ${offset} on, asked was byte ${this.received} on`);
     }
@@ -92,26 +134,27 @@ export class Assembly {
       return this.#invalid(`Block of ${size} bytes came with ${message.payload.length}`);
     }
     if (this.#keep && offset + message.payload.length > this.#limit) return this.#tooLarge();
-    if (this.head === undefined) {
+    if (first) {
       this.head = message;
       this.#etag = etagOf(message);
     }
-    this.size = size;
+    this.size = Math.min(size, this.#preferred);
     this.received += message.payload.length;
-    if (this.#keep) this.#chunks.push(message.payload);
+    if (this.#keep) {
+      if (this.#body !== undefined) this.#body.append(message.payload);
+      else if (more) this.#body = new Body(message.payload);
+    }
     return more ? Assembled.More : Assembled.Whole;
   }
 
   /** The response as if it had come in one: the head with the whole body, without its Block2. */
   whole(): Message {
     const head = this.head!;
-    if (this.#chunks.length === 1 && findOption(head.options, OptionNumber.Block2) === undefined) {
-      return head;
-    }
+    if (findOption(head.options, OptionNumber.Block2) === undefined) return head;
     return withBody(
       head,
       head.options.filter(({ number }) => number !== OptionNumber.Block2),
-      concat(this.#chunks, this.received),
+      this.#body === undefined ? head.payload : this.#body.bytes,
     );
   }
 
@@ -125,6 +168,14 @@ export class Assembly {
   }
 }
 
+/**
+ * The outline with other options. Its fields are named, since the caller's object may have accessors, which a spread
+ * leaves out.
+ */
+export function withOptions({ code, payload }: Outline, options: readonly Option[]): Outline {
+  return { code, options, payload };
+}
+
 /** The message with other options and payload. */
 export function withBody(
   message: Message,
@@ -133,16 +184,4 @@ export function withBody(
 ): Message {
   const { type, code, id, token } = message;
   return { type, code, id, token, options, payload, error: undefined };
-}
-
-/** Joins chunks; one chunk is taken as it is. */
-export function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  if (chunks.length === 1) return chunks[0]!;
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
 }

@@ -2,10 +2,10 @@
 
 import { CoAPError } from "../errors.ts";
 import type { Flow } from "../flow.ts";
-import { Code, isSuccess } from "../wire/code.ts";
+import { Code, codeText, isSuccess } from "../wire/code.ts";
 import { type Message, MessageType } from "../wire/message.ts";
 import { encodeUint, findOption, type Option, OptionNumber, uintOption } from "../wire/option.ts";
-import { blockSizeOf, blockValue, concat } from "./assembly.ts";
+import { blockSizeOf, blockValue } from "./assembly.ts";
 import { Download, type DownloadOwner } from "./download.ts";
 import type { ClientExchange, ClientOwner, Exchanges, StartOptions } from "./exchange.ts";
 import { Observation } from "./observation.ts";
@@ -61,6 +61,7 @@ export class Call implements ClientOwner, DownloadOwner {
   /** A Block option of the caller's own switches the handling of that direction off. */
   readonly #rawUpload: boolean;
   readonly #rawDownload: boolean;
+  readonly #blockSize: number;
   #exchange: ClientExchange | undefined = undefined;
   #download: Download | undefined = undefined;
   #observation: Observation | undefined = undefined;
@@ -74,6 +75,7 @@ export class Call implements ClientOwner, DownloadOwner {
   #offset = 0;
   /** Bytes of the block under way. */
   #sending = 0;
+  /** Size of the blocks sent; `#blockSize` until the server asks for smaller ones. */
   #size: number;
   #inBlocks = false;
   #tag: Option | undefined = undefined;
@@ -81,6 +83,8 @@ export class Call implements ClientOwner, DownloadOwner {
   #echo: Option | undefined = undefined;
   #challenged = false;
   #restarts = 0;
+  /** Whether the response was handed on, and its body follows block by block. */
+  #handsOn = false;
   /** The classes of responses that No-Response asks not to send, as bits (RFC 7967). */
   readonly #quiet: number;
 
@@ -105,7 +109,8 @@ export class Call implements ClientOwner, DownloadOwner {
     this.#quiet = (uintOption(this.#options, OptionNumber.NoResponse) ?? 0) & ALL_CLASSES;
     this.#body = outline.payload ?? NOTHING;
     this.#bodyEnds = !settings.upload;
-    this.#size = settings.blockSize ?? host.blockSize;
+    this.#blockSize = settings.blockSize ?? host.blockSize;
+    this.#size = this.#blockSize;
     if (settings.blockSize !== undefined && block2 === undefined) {
       this.#add(OptionNumber.Block2, blockValue(0, false, this.#size));
     }
@@ -128,7 +133,12 @@ export class Call implements ClientOwner, DownloadOwner {
   start(now: number): void {
     const echo = this.#host.echoes.take(this.#flow.key);
     if (echo !== undefined) this.#echo = { number: OptionNumber.Echo, value: echo };
-    this.#upload(now);
+    try {
+      this.#upload(now);
+    } catch (error) {
+      this.#endUpload();
+      throw error;
+    }
   }
 
   // -------------------------------------------------------------- the request's body
@@ -166,10 +176,12 @@ export class Call implements ClientOwner, DownloadOwner {
 
   #send(now: number, payload: Uint8Array): void {
     const more = this.#inBlocks && this.#more;
-    // If-None-Match would meet what the first block made (RFC 7959 section 2.10).
-    const options = this.#offset === 0
-      ? this.#options.slice()
-      : this.#options.filter(({ number }) => number !== OptionNumber.IfNoneMatch);
+    // If-None-Match would meet what the first block made (RFC 7959 section 2.10). The response's blocks matter where
+    // it comes, after the last block (section 3.3).
+    const options = this.#options.filter(({ number }) =>
+      !(number === OptionNumber.IfNoneMatch && this.#offset > 0) &&
+      !(number === OptionNumber.Block2 && more)
+    );
     if (this.#inBlocks) {
       const value = encodeUint(blockValue(this.#offset, more, this.#size));
       options.push({ number: OptionNumber.Block1, value });
@@ -186,11 +198,10 @@ export class Call implements ClientOwner, DownloadOwner {
       this.#flow,
       { code: this.#code, options, payload },
       this,
-      this.#start,
+      { ...this.#start, quiet: !more && this.#quiet === ALL_CLASSES },
     );
     this.#exchange = exchange;
     if (observes && !more) exchange.kept = true;
-    if (!more && this.#quiet === ALL_CLASSES) exchange.quiet = true;
   }
 
   /** More of a streamed body. */
@@ -199,7 +210,12 @@ export class Call implements ClientOwner, DownloadOwner {
     const from = this.#offset - this.#bodyAt;
     const rest = this.#body.subarray(from);
     this.#bodyAt = this.#offset;
-    this.#body = rest.length === 0 ? bytes : concat([rest, bytes], rest.length + bytes.length);
+    if (rest.length === 0) this.#body = bytes;
+    else {
+      this.#body = new Uint8Array(rest.length + bytes.length);
+      this.#body.set(rest);
+      this.#body.set(bytes, rest.length);
+    }
     this.#bodyEnds = last;
     if (!this.#wantsBody) return;
     this.#wantsBody = false;
@@ -262,7 +278,10 @@ export class Call implements ClientOwner, DownloadOwner {
     if (this.#inBlocks) {
       this.#progress("upload", this.#offset + this.#sending, this.#bodyAt + this.#body.length);
     }
-    this.#endUpload();
+    // A response that comes in blocks itself needs the tag a while longer.
+    if (this.#rawDownload || findOption(message.options, OptionNumber.Block2) === undefined) {
+      this.#endUpload();
+    }
     if (exchange.kept) {
       if (
         isSuccess(message.code) && uintOption(message.options, OptionNumber.Observe) !== undefined
@@ -276,7 +295,9 @@ export class Call implements ClientOwner, DownloadOwner {
           this.#inBlocks ? undefined : this.#body,
           this.#start,
           this.#host.shared.limits.bodyBytes,
+          this.#blockSize,
         );
+        this.#endUpload();
         return this.#observation.begin(now, exchange, message);
       }
       this.#letGo(now, exchange);
@@ -288,10 +309,12 @@ export class Call implements ClientOwner, DownloadOwner {
       this.#host.exchanges,
       this.#flow,
       this.#code,
-      this.#options,
+      // The Request-Tag of the request's blocks stays (RFC 9175 section 3.4).
+      this.#tag === undefined ? this.#options : [...this.#options, this.#tag],
       this.#start,
       this,
       this.#host.shared.limits.bodyBytes,
+      this.#blockSize,
       this.#settings.download ?? false,
     );
     this.#download.take(now, flow, message);
@@ -320,7 +343,8 @@ export class Call implements ClientOwner, DownloadOwner {
     const { received, total } = download.assembly;
     this.#progress("download", received, total);
     if (!this.#settings.download) return;
-    if (received === message.payload.length) {
+    if (!this.#handsOn) {
+      this.#handsOn = true;
       this.#host.emit({ type: "response", id: this.id, flow, message, more: true });
     } else {
       this.#host.emit({ type: "body", id: this.id, bytes: message.payload, last: false });
@@ -329,13 +353,18 @@ export class Call implements ClientOwner, DownloadOwner {
 
   onWhole(_now: number, flow: Flow, message: Message, download: Download): void {
     const { received, total, head } = download.assembly;
-    if (this.#settings.progress) this.#progress("download", received, total ?? received);
-    if (this.#settings.download && head !== message) {
+    if (this.#handsOn && head === message) {
+      const detail = `Response "${codeText(message.code)}" came in place of a block`;
+      return this.#fail("blockwise", detail);
+    }
+    this.#progress("download", received, total ?? received);
+    if (this.#handsOn) {
       this.#host.settle({ type: "body", id: this.id, bytes: message.payload, last: true });
     } else this.#whole(flow, message);
   }
 
   #whole(flow: Flow, message: Message): void {
+    this.#endUpload();
     this.#host.settle({ type: "response", id: this.id, flow, message, more: false });
   }
 

@@ -1,8 +1,9 @@
 /** The blocks of a response after the first: RFC 7959 section 2.4, client side. @module */
 
 import type { Flow } from "../flow.ts";
+import { Code } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
-import { encodeUint, type Option, OptionNumber } from "../wire/option.ts";
+import { encodeUint, findOption, type Option, OptionNumber } from "../wire/option.ts";
 import { Assembled, Assembly, blockValue } from "./assembly.ts";
 import type { ClientExchange, ClientOwner, Exchanges, StartOptions } from "./exchange.ts";
 import type { FailureReason } from "./types.ts";
@@ -24,7 +25,7 @@ export function isFirstOnly(number: number): boolean {
   return number === OptionNumber.Observe || number === OptionNumber.Block1 ||
     number === OptionNumber.Block2 || number === OptionNumber.Size1 ||
     number === OptionNumber.Size2 || number === OptionNumber.IfNoneMatch ||
-    number === OptionNumber.RequestTag;
+    number === OptionNumber.ETag;
 }
 
 /** Fetches block after block, each with a token of its own. */
@@ -33,14 +34,16 @@ export class Download implements ClientOwner {
   readonly #exchanges: Exchanges;
   readonly #flow: Flow;
   readonly #code: number;
-  readonly #options: readonly Option[];
+  #options: readonly Option[];
   readonly #start: StartOptions;
   readonly #owner: DownloadOwner;
   readonly #paused: boolean;
+  #challenged = false;
   #exchange: ClientExchange | undefined = undefined;
 
   /**
    * @param options those of the request
+   * @param size largest blocks to ask for, bytes
    * @param paused whether a further block waits for `next`
    */
   constructor(
@@ -51,6 +54,7 @@ export class Download implements ClientOwner {
     start: StartOptions,
     owner: DownloadOwner,
     limit: number,
+    size: number,
     paused: boolean,
   ) {
     this.#exchanges = exchanges;
@@ -60,7 +64,7 @@ export class Download implements ClientOwner {
     this.#start = start;
     this.#owner = owner;
     this.#paused = paused;
-    this.assembly = new Assembly(limit, !paused);
+    this.assembly = new Assembly(limit, !paused, size);
   }
 
   /** Takes a response: the first one from outside, the further ones from the exchanges. */
@@ -79,8 +83,9 @@ export class Download implements ClientOwner {
     }
   }
 
-  /** Asks for the next block. */
+  /** Asks for the next block, unless that has been done. */
   next(now: number): void {
+    if (this.#exchange !== undefined) return;
     const { received, size } = this.assembly;
     if (received / size > 0xfffff) {
       const detail = `Body is larger than blocks of ${size} bytes can number`;
@@ -107,6 +112,15 @@ export class Download implements ClientOwner {
 
   onResponse(now: number, _exchange: ClientExchange, flow: Flow, message: Message): void {
     this.#exchange = undefined;
+    if (message.code === Code.Unauthorized && !this.#challenged) {
+      const echo = findOption(message.options, OptionNumber.Echo);
+      if (echo !== undefined) {
+        this.#challenged = true;
+        const others = this.#options.filter(({ number }) => number !== OptionNumber.Echo);
+        this.#options = [...others, { number: OptionNumber.Echo, value: echo.value }];
+        return this.next(now);
+      }
+    }
     this.take(now, flow, message);
   }
 

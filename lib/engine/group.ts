@@ -26,6 +26,7 @@ class Member implements DownloadOwner {
       start,
       this,
       host.shared.limits.bodyBytes,
+      host.blockSize,
       false,
     );
   }

@@ -1,7 +1,7 @@
 /** An observation of ours: RFC 7641 section 3. @module */
 
 import type { Flow } from "../flow.ts";
-import { isSuccess } from "../wire/code.ts";
+import { Code, isSuccess } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
 import { encodeUint, findOption, type Option, OptionNumber, uintOption } from "../wire/option.ts";
 import type { CallHost } from "./call.ts";
@@ -14,6 +14,8 @@ import type { ExchangeId, FailureReason } from "./types.ts";
 const FORGET_ORDER = 128_000;
 /** Registrations in a row that may fail before the observation does. */
 const MAX_ATTEMPTS = 5;
+/** States in a row that may change while they are fetched before the next attempt waits. */
+const MAX_RESTARTS = 3;
 /** A lost observation is registered again after a random delay in this range, ms (RFC 7641 section 3.3.1). */
 const DELAY = { from: 5_000, to: 15_000 };
 const DEFAULT_MAX_AGE = 60;
@@ -39,14 +41,26 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
   readonly #payload: Uint8Array | undefined;
   readonly #start: StartOptions;
   readonly #limit: number;
+  readonly #size: number;
   #exchange: ClientExchange | undefined = undefined;
   #number = 0;
   #numberAt = 0;
+  /** Whether the state of this number could not be fetched: it is welcome once more. */
+  #incomplete = false;
+  /** Whether the server's last word came. */
+  #over = false;
   #attempts = 0;
+  #restarts = 0;
+  /** The Echo that the server asked for. */
+  #echo: Option | undefined = undefined;
   /** Fetches the further blocks of the newest state. */
   #download: Download | undefined = undefined;
 
-  /** @param payload the request's body; undefined where it went in blocks: then nothing is registered again */
+  /**
+   * @param payload the request's body; undefined where it went in blocks: then nothing is registered again
+   * @param limit bytes of a state
+   * @param size largest blocks to ask for, bytes
+   */
   constructor(
     host: CallHost,
     id: ExchangeId,
@@ -56,6 +70,7 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
     payload: Uint8Array | undefined,
     start: StartOptions,
     limit: number,
+    size: number,
   ) {
     this.#host = host;
     this.#id = id;
@@ -65,6 +80,7 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
     this.#payload = payload;
     this.#start = start;
     this.#limit = limit;
+    this.#size = size;
   }
 
   /** Takes over after the first response. */
@@ -75,22 +91,37 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
   }
 
   onResponse(now: number, exchange: ClientExchange, flow: Flow, message: Message): void {
+    const echo = findOption(message.options, OptionNumber.Echo);
+    if (message.code === Code.Unauthorized && echo !== undefined && this.#echo === undefined) {
+      this.#echo = { number: OptionNumber.Echo, value: echo.value };
+      return this.#register(now);
+    }
     this.#attempts = 0;
+    this.#echo = undefined;
     const number = uintOption(message.options, OptionNumber.Observe);
     if (number === undefined || !isSuccess(message.code)) {
       // The server has removed us (RFC 7641 section 3.2), or does not observe any more: the last word.
       this.#stop(now);
+      this.#over = true;
+      this.#exchange = undefined;
       exchange.kept = false;
       this.#host.exchanges.end(now, exchange);
       return this.#deliver(now, flow, message);
     }
     const maxAge = uintOption(message.options, OptionNumber.MaxAge) ?? DEFAULT_MAX_AGE;
-    if (this.#numberAt !== -Infinity && !isNewer(this.#number, this.#numberAt, number, now)) {
+    const newer = this.#numberAt === -Infinity ||
+      isNewer(this.#number, this.#numberAt, number, now) ||
+      (this.#incomplete && number === this.#number);
+    if (!newer) {
       if (this.slot < 0) this.#registerIn(now, maxAge * 1000);
+      // The further blocks of an old state can not be had any more.
+      const block = uintOption(message.options, OptionNumber.Block2) ?? 0;
+      if ((block & 8) !== 0) return;
       return this.#host.emit({ type: "notification", id: this.#id, flow, message, latest: false });
     }
     this.#number = number;
     this.#numberAt = now;
+    this.#incomplete = false;
     this.#registerIn(now, maxAge * 1000);
     this.#deliver(now, flow, message);
   }
@@ -114,28 +145,44 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
       { ...this.#start, token: undefined },
       this,
       this.#limit,
+      this.#size,
       false,
     );
   }
 
   onBlock(): void {}
 
-  onWhole(_now: number, flow: Flow, message: Message): void {
+  onWhole(now: number, flow: Flow, message: Message): void {
     this.#download = undefined;
-    if (this.#exchange?.kept || this.slot >= 0) {
-      this.#host.emit({ type: "notification", id: this.#id, flow, message, latest: true });
-    } else this.#host.settle({ type: "response", id: this.#id, flow, message, more: false });
+    if (this.#over) {
+      return this.#host.settle({ type: "response", id: this.#id, flow, message, more: false });
+    }
+    // An error in place of a block says nothing of the observation, whose end is notified with its token.
+    if (!isSuccess(message.code)) return this.#retry(now);
+    this.#restarts = 0;
+    this.#host.emit({ type: "notification", id: this.#id, flow, message, latest: true });
   }
 
   /** A newer state exists: its notification is on the way, or a new registration brings it. */
   onChanged(now: number): void {
+    if (this.#over) {
+      return this.#fail(now, "blockwise", "The resource changed while its blocks were fetched");
+    }
     this.#download = undefined;
-    if (this.#payload !== undefined) this.#register(now);
+    if (++this.#restarts > MAX_RESTARTS || this.#payload === undefined) return this.#retry(now);
+    this.#incomplete = true;
+    this.#register(now);
   }
 
   onDownloadFailed(now: number, reason: FailureReason, detail: string | undefined): void {
     this.#download = undefined;
-    if (reason === "blockwise") return this.#fail(now, reason, detail);
+    if (this.#over || reason === "blockwise") return this.#fail(now, reason, detail);
+    this.#retry(now);
+  }
+
+  /** The newest state could not be fetched: another registration brings it, after a while. */
+  #retry(now: number): void {
+    this.#incomplete = true;
     this.#registerIn(now, 0);
   }
 
@@ -162,6 +209,7 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
     const old = this.#exchange;
     if (old !== undefined) this.#host.exchanges.end(now, old);
     const options = [...this.#options, { number: OptionNumber.Observe, value: encodeUint(0) }];
+    if (this.#echo !== undefined) options.push(this.#echo);
     const outline = { code: this.#code, options, payload: this.#payload };
     const start = { ...this.#start, token: old?.token };
     try {
