@@ -117,6 +117,8 @@ export class ServerExchange implements SentOwner {
   block1: number | undefined = undefined;
   /** The Block2 that the request asks for. */
   block2: number | undefined = undefined;
+  /** The Observe of the response to an observer that registers again, -1 to others. */
+  number = -1;
   report = false;
   /** The separate response, to be encoded again when its Max-Age has grown old. */
   outline: Outline | undefined = undefined;
@@ -420,7 +422,9 @@ export class Exchanges {
 
   /** Bytes of the response. */
   measure(exchange: ServerExchange, outline: Outline): number {
-    return encode({ ...outline, token: exchange.request.token }, this.#shared).length;
+    const { code, options, payload } = outline;
+    const { token } = exchange.request;
+    return encode({ code, token, options, payload }, this.#shared).length;
   }
 
   /** Leaves a request without an answer; a Confirmable one is acknowledged. */

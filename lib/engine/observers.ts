@@ -5,7 +5,7 @@ import { equalBytes } from "../wire/bytes.ts";
 import { Code, isSuccess } from "../wire/code.ts";
 import { encode, type Message, MessageType } from "../wire/message.ts";
 import { encodeUint, findOption, findOptions, OptionNumber, uintOption } from "../wire/option.ts";
-import { blockSizeOf } from "./assembly.ts";
+import { blockSizeOf, withOptions } from "./assembly.ts";
 import { type ServerExchange, tokenKey } from "./exchange.ts";
 import { Outgoing } from "./message_states.ts";
 import type { Peer } from "./peers.ts";
@@ -29,8 +29,8 @@ const REMEMBERED_IDS = 4;
 /** Longest run of time without a Confirmable notification, ms (RFC 7641 section 4.5). */
 const DAY = 24 * 3600 * 1000;
 const NUMBERS = 0x1000000;
-/** States numbered in a millisecond at most: below 2^23 in 256 s (RFC 7641 section 4.4). */
-const NUMBERS_PER_MS = 16;
+/** Numbers given in a millisecond at most: below 2^23 in 256 s (RFC 7641 section 4.4). */
+const NUMBERS_PER_MS = 32;
 
 /** A state on its way to observers: encoded once for each block size, and once more for those who have it. */
 class State {
@@ -58,9 +58,8 @@ class State {
 interface Resource {
   readonly name: string;
   readonly observers: Set<Observer>;
+  /** The number of the last state sent. */
   number: number;
-  numberedAt: number;
-  numbered: number;
 }
 
 /** One registration. */
@@ -76,6 +75,8 @@ class Observer implements SentOwner, Timed {
   variant: string;
   /** Largest block it takes. */
   szx: number;
+  /** The Content-Format it was first answered with, -1 for none; undefined where that is not known. */
+  format: number | undefined;
   /** The newest state it has not been sent. */
   pending: State | undefined = undefined;
   /** The state on its way. */
@@ -99,6 +100,7 @@ class Observer implements SentOwner, Timed {
     exchange: ServerExchange,
     resource: Resource,
     szx: number,
+    format: number | undefined,
     now: number,
   ) {
     this.#observers = observers;
@@ -110,6 +112,7 @@ class Observer implements SentOwner, Timed {
     this.resource = resource;
     this.variant = variantOf(exchange.id, exchange.request);
     this.szx = szx;
+    this.format = format;
     this.confirmedAt = now;
   }
 
@@ -143,12 +146,17 @@ const COMPARED_BODY = 1024;
 
 /** What tells the representations of a resource apart, without the peer. */
 function variantOf(id: ExchangeId, request: Message): string {
-  const key = requestKey("", request, false);
-  const { payload } = request;
+  const { payload, options } = request;
+  const key = requestKey("", request);
   if (payload.length === 0) return key;
-  return payload.length > COMPARED_BODY
-    ? `${key} #${id}`
-    : `${key} ${String.fromCharCode(...payload)}`;
+  if (payload.length > COMPARED_BODY) return `${key} #${id}`;
+  const format = uintOption(options, OptionNumber.ContentFormat);
+  return `${key} ${format}=${String.fromCharCode(...payload)}`;
+}
+
+/** The Content-Format of a representation, -1 where it has none; undefined of what is no representation. */
+function formatOf({ code, options = [] }: Outline): number | undefined {
+  return code === Code.Content ? uintOption(options, OptionNumber.ContentFormat) ?? -1 : undefined;
 }
 
 /** Gives way to further notifications when none is acknowledged. */
@@ -166,6 +174,9 @@ class Pace implements Timed {
   }
 }
 
+/** Stands for the option that notifications have. */
+const OBSERVE = { number: OptionNumber.Observe, value: new Uint8Array(3) };
+
 /** The registrations of an engine, and their notifications. */
 export class Observers {
   /** Registrations. */
@@ -179,6 +190,12 @@ export class Observers {
   #queue: Observer[] = [];
   #head = 0;
   #credit = BURST;
+  /** Bytes of the bodies of registrations. */
+  #bodyBytes = 0;
+  /** The number given last, to whatever resource: a resource that is forgotten and comes back goes on with it. */
+  #number: number;
+  #numberedAt = 0;
+  #numbered = 0;
 
   constructor(
     shared: Shared,
@@ -191,41 +208,60 @@ export class Observers {
     this.#blocks = blocks;
     this.#emit = emit;
     this.#pace = new Pace(this);
+    this.#number = shared.entropy.uint16();
   }
 
   // -------------------------------------------------------------- registrations
 
   /**
+   * Gives the request of a known observer its number when it arrives: a state that is sent before the response to it
+   * will be newer than this response. Else -1.
+   */
+  reserve(now: number, peer: Peer, token: Uint8Array): number {
+    const known = peer.observers?.get(tokenKey(token));
+    if (known === undefined) return -1;
+    this.#advance(now, known.resource);
+    return known.resource.number;
+  }
+
+  /**
    * Registers the sender of a request, or renews its registration. Answers the value of Observe for the response,
    * -1 where a limit forbids it.
    */
-  register(now: number, exchange: ServerExchange, name: string): number {
+  register(now: number, exchange: ServerExchange, name: string, outline: Outline): number {
     const { peer, request } = exchange;
     const key = tokenKey(request.token);
     const known = peer.observers?.get(key);
     const block2 = uintOption(request.options, OptionNumber.Block2);
-    const szx = Math.min(block2 === undefined ? 6 : block2 & 7, 6);
+    const szx = Math.min(block2 === undefined ? 6 : block2 & 7, this.#blocks.szx);
+    const format = formatOf(outline);
     if (known !== undefined && known.resource.name === name) {
+      this.#bodyBytes += request.payload.length - known.request.payload.length;
       known.id = exchange.id;
       known.request = request;
       known.variant = variantOf(exchange.id, request);
       known.szx = szx;
-      known.pending = undefined;
-      return known.resource.number;
+      known.format = format;
+      return exchange.number >= 0 ? exchange.number : known.resource.number;
     }
     if (known !== undefined) this.remove(now, known, "replaced");
     const { limits, stats } = this.#shared;
-    if (this.size >= limits.observers || (peer.observers?.size ?? 0) >= limits.observersPerPeer) {
+    if (
+      this.size >= limits.observers || (peer.observers?.size ?? 0) >= limits.observersPerPeer ||
+      this.#bodyBytes + request.payload.length > limits.transferBytes
+    ) {
       stats.rejectedLimit++;
       return -1;
     }
     let resource = this.#resources.get(name);
     if (resource === undefined) {
-      const number = this.#shared.entropy.uint16();
-      resource = { name, observers: new Set(), number, numberedAt: 0, numbered: 0 };
+      resource = { name, observers: new Set(), number: this.#number };
       this.#resources.set(name, resource);
     }
-    const observer = new Observer(this, exchange, resource, szx, now);
+    // Its observation may be an old one that was given up here: the number must be new to it.
+    this.#advance(now, resource);
+    const observer = new Observer(this, exchange, resource, szx, format, now);
+    this.#bodyBytes += request.payload.length;
     resource.observers.add(observer);
     (peer.observers ??= new Map()).set(observer.key, observer);
     peer.holds++;
@@ -233,10 +269,10 @@ export class Observers {
     return resource.number;
   }
 
-  /** The sender does not want to observe any more (RFC 7641 section 4.1). */
-  deregister(now: number, peer: Peer, token: Uint8Array): void {
+  /** A request ends its sender's registration (RFC 7641 section 4.1). */
+  deregister(now: number, peer: Peer, token: Uint8Array, reason: UnobservedReason): void {
     const observer = peer.observers?.get(tokenKey(token));
-    if (observer !== undefined) this.remove(now, observer, "deregistered");
+    if (observer !== undefined) this.remove(now, observer, reason);
   }
 
   /** A Reset that answers no message under way: perhaps an earlier notification (RFC 7641 section 4.5). */
@@ -256,6 +292,7 @@ export class Observers {
     if (peer.observers!.size === 0) peer.observers = undefined;
     peer.holds--;
     this.size--;
+    this.#bodyBytes -= observer.request.payload.length;
     resource.observers.delete(observer);
     if (resource.observers.size === 0) this.#resources.delete(resource.name);
     this.#shared.timers.clear(observer);
@@ -299,12 +336,23 @@ export class Observers {
   ): number {
     const resource = this.#resources.get(name);
     if (resource === undefined) return 0;
+    // What can not be encoded is the caller's mistake now, and nobody's later.
+    encode({ code: outline.code, options: [OBSERVE, ...outline.options ?? []] });
     const state = new State(outline, options, now);
+    const format = formatOf(outline);
     let count = 0;
+    let refusal: State | undefined;
     for (const observer of resource.observers) {
       if (variant !== undefined && observer.variant !== variant) continue;
       count++;
       observer.pending = state;
+      if (format !== undefined) {
+        observer.format ??= format;
+        // Notifications keep to the first response's format (RFC 7641 section 4.2).
+        if (observer.format !== format) {
+          observer.pending = refusal ??= new State({ code: Code.NotAcceptable }, options, now);
+        }
+      }
       observer.report = options.report ?? false;
       this.enqueue(now, observer);
     }
@@ -350,7 +398,7 @@ export class Observers {
   #pump(now: number): void {
     while (this.#head < this.#queue.length && this.#credit > 0) {
       const observer = this.#queue[this.#head]!;
-      if (!observer.removed && observer.pending !== undefined && !this.#number(now, observer)) {
+      if (!observer.removed && observer.pending !== undefined && !this.#numbers(now, observer)) {
         this.#credit = 0;
         break;
       }
@@ -368,17 +416,22 @@ export class Observers {
   }
 
   /** Numbers a state when it is first sent: states that nobody was sent cost no numbers. */
-  #number(now: number, observer: Observer): boolean {
-    const { resource } = observer;
+  #numbers(now: number, observer: Observer): boolean {
     const state = observer.pending!;
     if (state.number >= 0 || state.final) return true;
-    if (resource.numberedAt !== now) {
-      resource.numberedAt = now;
-      resource.numbered = 0;
+    if (!this.#advance(now, observer.resource)) return false;
+    state.number = observer.resource.number;
+    return true;
+  }
+
+  /** Gives a resource the next number, unless there have been too many. */
+  #advance(now: number, resource: Resource): boolean {
+    if (now - this.#numberedAt >= 1) {
+      this.#numberedAt = Math.floor(now);
+      this.#numbered = 0;
     }
-    if (resource.numbered++ >= NUMBERS_PER_MS) return false;
-    resource.number = (resource.number + 1) % NUMBERS;
-    state.number = resource.number;
+    if (this.#numbered++ >= NUMBERS_PER_MS) return false;
+    resource.number = this.#number = (this.#number + 1) % NUMBERS;
     return true;
   }
 
@@ -414,7 +467,7 @@ export class Observers {
 
   /** The newest state takes the place of one that has not left yet. */
   #rewrite(now: number, observer: Observer, sent: Sent): void {
-    if (!this.#number(now, observer)) return;
+    if (!this.#numbers(now, observer)) return;
     const state = observer.pending!;
     if (state.final) {
       observer.sent = undefined;
@@ -432,7 +485,7 @@ export class Observers {
    */
   supersede(now: number, observer: Observer, sent: Sent): void {
     const pending = observer.pending;
-    if (pending !== undefined && !pending.final && this.#number(now, observer)) {
+    if (pending !== undefined && !pending.final && this.#numbers(now, observer)) {
       if (!this.#layer.renumber(now, sent)) return;
       observer.pending = undefined;
       observer.state = pending;
@@ -445,15 +498,19 @@ export class Observers {
   }
 
   #encode(now: number, observer: Observer, state: State, confirmable: boolean): Uint8Array {
-    const { token } = observer.request;
+    const { request: { token }, peer } = observer;
     const type = confirmable ? MessageType.Confirmable : MessageType.NonConfirmable;
+    const known = this.#isKnown(observer, state);
+    if (!known && this.#isLarge(observer, state)) {
+      state.outline = this.#blocks.identify(state.outline);
+      this.#blocks.keep(now, peer.key, observer.request, state.outline);
+    }
     if (token.length > 8 || now - state.at >= 1000) {
       return encode({ type, token, ...this.#outline(now, observer, state) }, this.#shared);
     }
-    const known = this.#isKnown(observer, state);
     const variant = known ? -1 : observer.szx;
     let tail = state.tails.get(variant);
-    if (tail === undefined || state.outline.payload!.length > blockSizeOf(observer.szx)) {
+    if (tail === undefined) {
       tail = encode(this.#outline(now, observer, state)).subarray(4);
       state.tails.set(variant, tail);
     }
@@ -474,28 +531,23 @@ export class Observers {
         .some(({ value }) => equalBytes(value, etag.value));
   }
 
+  /** Whether a state goes to an observer in blocks, the first of which is the notification. */
+  #isLarge(observer: Observer, { outline: { payload } }: State): boolean {
+    return payload !== undefined && payload.length > blockSizeOf(observer.szx);
+  }
+
   #outline(now: number, observer: Observer, state: State): Outline {
     let { outline } = state;
-    const { payload } = outline;
     if (this.#isKnown(observer, state)) {
       const options = outline.options!.filter(({ number }) =>
         number === OptionNumber.ETag || number === OptionNumber.MaxAge
       );
       outline = { code: Code.Valid, options };
-    } else if (payload !== undefined && payload.length > blockSizeOf(observer.szx)) {
-      outline = state.outline = this.#blocks.identify(outline);
-      outline = this.#blocks.notification(
-        now,
-        observer.peer.key,
-        observer.request,
-        outline,
-        observer.szx,
-      );
-    }
+    } else if (this.#isLarge(observer, state)) outline = this.#blocks.slice(outline, observer.szx);
     const options = ageMaxAge(outline.options ?? [], now - state.at);
-    if (state.final) return { ...outline, options };
+    if (state.final) return withOptions(outline, options);
     const observe = { number: OptionNumber.Observe, value: encodeUint(state.number) };
-    return { ...outline, options: [observe, ...options] };
+    return withOptions(outline, [observe, ...options]);
   }
 
   // -------------------------------------------------------------- message IDs of notifications

@@ -10,7 +10,7 @@ import {
   OptionNumber,
   uintOption,
 } from "../wire/option.ts";
-import { blockSizeOf, blockValue, concat, szxOf, withBody } from "./assembly.ts";
+import { blockSizeOf, blockValue, Body, szxOf, withBody, withOptions } from "./assembly.ts";
 import type { ServerExchange } from "./exchange.ts";
 import type { Shared } from "./reliability.ts";
 import type { Outline } from "./types.ts";
@@ -24,8 +24,7 @@ const RETRY_AFTER = 30;
 interface Upload {
   /** Its first block. */
   readonly first: Message;
-  readonly chunks: Uint8Array[];
-  received: number;
+  readonly body: Body;
   /** Where the block received last begins. */
   lastAt: number;
   expires: number;
@@ -38,8 +37,11 @@ interface Snapshot {
   expires: number;
 }
 
-/** Names a request: its peer, method and the options that tell resources and representations apart. */
-export function requestKey(peer: string, message: Message, withTag: boolean): string {
+/**
+ * Names a request: its peer, method and the options that tell resources, representations and transfers apart. Lengths
+ * stand before the values, so that no value reads like several.
+ */
+export function requestKey(peer: string, message: Message): string {
   let key = `${peer} ${message.code}`;
   for (const { number, value } of message.options) {
     switch (number) {
@@ -51,11 +53,9 @@ export function requestKey(peer: string, message: Message, withTag: boolean): st
       case OptionNumber.Block1:
       case OptionNumber.Block2:
         continue;
-      case OptionNumber.RequestTag:
-        if (!withTag) continue;
     }
     if (isNoCacheKey(number)) continue;
-    key += ` ${number}:`;
+    key += ` ${number},${value.length}:`;
     for (let i = 0; i < value.length; i++) key += String.fromCharCode(value[i]!);
   }
   return key;
@@ -81,6 +81,14 @@ function withText(code: number, text: string): Outline {
   return { code, payload: UTF8.encode(text) };
 }
 
+function withOption(outline: Outline, number: number, value: Uint8Array): Outline {
+  return withOptions(outline, [...outline.options ?? [], { number, value }]);
+}
+
+function withoutBlock1(options: readonly Option[]): Option[] {
+  return options.filter(({ number }) => number !== OptionNumber.Block1);
+}
+
 /** Puts request bodies together and hands responses out in blocks. */
 export class ServerBlocks {
   readonly #shared: Shared;
@@ -93,6 +101,11 @@ export class ServerBlocks {
   constructor(shared: Shared, blockSize: number) {
     this.#shared = shared;
     this.#blockSize = blockSize;
+  }
+
+  /** SZX of the largest blocks sent. */
+  get szx(): number {
+    return szxOf(this.#blockSize);
   }
 
   /** Transfers that state is kept for. */
@@ -122,13 +135,13 @@ export class ServerBlocks {
     exchange.block2 = block2;
     if (block1 !== undefined) return this.#receiveBlock(now, exchange, block1);
     if (block2! >>> 4 === 0) return undefined;
-    const key = requestKey(exchange.peer.key, message, false);
+    const key = requestKey(exchange.peer.key, message);
     const snapshot = this.#snapshots.get(key);
     if (snapshot !== undefined) {
       this.#snapshots.delete(key);
       snapshot.expires = now + this.#shared.parameters.exchangeLifetime;
       this.#snapshots.set(key, snapshot);
-      return this.#slice(snapshot.outline, block2!);
+      return this.slice(snapshot.outline, block2!);
     }
     // A safe request may run again for its further blocks; another one's response is gone.
     return message.code === Code.GET ? undefined : { code: Code.RequestEntityIncomplete };
@@ -147,22 +160,26 @@ export class ServerBlocks {
     }
     const announced = number === 0 ? uintOption(message.options, OptionNumber.Size1) ?? 0 : 0;
     exchange.block1 = block & ~8;
+    const key = requestKey(exchange.peer.key, message);
+    let upload = this.#uploads.get(key);
     if (
       offset + payload.length > limits.bodyBytes || announced > limits.bodyBytes ||
       (more && number === 0xfffff)
     ) {
+      if (upload !== undefined) this.#drop(key, upload);
       const value = encodeUint(Math.min(limits.bodyBytes, 0xffffffff));
       const options = [{ number: OptionNumber.Size1, value }];
       return { code: Code.RequestEntityTooLarge, options };
     }
-    const key = requestKey(exchange.peer.key, message, true);
-    let upload = this.#uploads.get(key);
     if (number === 0) {
       if (upload !== undefined) this.#drop(key, upload);
-      if (!more) return undefined;
-      if (this.#full(payload.length)) return this.#refuse();
-      upload = { first: message, chunks: [payload], received: size, lastAt: 0, expires: 0 };
-      this.#uploadBytes += size;
+      if (!more) {
+        exchange.request = withBody(message, withoutBlock1(message.options), payload);
+        return undefined;
+      }
+      if (this.#uploads.size >= limits.transfers) return this.#refuse();
+      upload = { first: message, body: new Body(payload), lastAt: 0, expires: 0 };
+      this.#uploadBytes += upload.body.capacity;
     } else {
       if (upload === undefined) {
         return withText(Code.RequestEntityIncomplete, "No block 0 is known");
@@ -172,19 +189,16 @@ export class ServerBlocks {
         this.#drop(key, upload);
         return withText(Code.RequestEntityIncomplete, "Blocks differ in Content-Format");
       }
-      const repeated = more && offset === upload.lastAt && offset + size === upload.received;
-      if (offset !== upload.received && !repeated) {
-        return withText(Code.RequestEntityIncomplete, `Byte ${upload.received} on is missing`);
+      const { body } = upload;
+      const repeated = more && offset === upload.lastAt && offset + size === body.length;
+      if (offset !== body.length && !repeated) {
+        return withText(Code.RequestEntityIncomplete, `Byte ${body.length} on is missing`);
       }
       if (!repeated) {
-        if (this.#uploadBytes + payload.length > limits.transferBytes) {
-          this.#drop(key, upload);
-          return this.#refuse();
-        }
         upload.lastAt = offset;
-        upload.received += payload.length;
-        upload.chunks.push(payload);
-        this.#uploadBytes += payload.length;
+        this.#uploadBytes -= body.capacity;
+        body.append(payload);
+        this.#uploadBytes += body.capacity;
       }
     }
     if (!more) {
@@ -192,18 +206,16 @@ export class ServerBlocks {
       exchange.request = this.#whole(upload, message);
       return undefined;
     }
+    if (this.#uploadBytes > limits.transferBytes) {
+      this.#drop(key, upload);
+      return this.#refuse();
+    }
     this.#uploads.delete(key);
     upload.expires = now + parameters.exchangeLifetime;
     this.#uploads.set(key, upload);
     // A smaller SZX asks the client to go on with smaller blocks.
     exchange.block1 = number * 16 + 8 + Math.min(block & 7, szxOf(this.#blockSize));
     return { code: Code.Continue };
-  }
-
-  #full(bytes: number): boolean {
-    const { limits } = this.#shared;
-    return this.#uploads.size >= limits.transfers ||
-      this.#uploadBytes + bytes > limits.transferBytes;
   }
 
   #refuse(): Outline {
@@ -214,7 +226,7 @@ export class ServerBlocks {
 
   #drop(key: string, upload: Upload): void {
     this.#uploads.delete(key);
-    this.#uploadBytes -= upload.received;
+    this.#uploadBytes -= upload.body.capacity;
   }
 
   /** The request as if it had come in one. Conditions may stand in its first block alone. */
@@ -223,9 +235,9 @@ export class ServerBlocks {
       (number === OptionNumber.IfMatch || number === OptionNumber.IfNoneMatch) &&
       findOption(last.options, number) === undefined
     );
-    const rest = last.options.filter(({ number }) => number !== OptionNumber.Block1);
-    const options = [...conditions, ...rest].sort((a, b) => a.number - b.number);
-    return withBody(last, options, concat(upload.chunks, upload.received));
+    const options = [...conditions, ...withoutBlock1(last.options)]
+      .sort((a, b) => a.number - b.number);
+    return withBody(last, options, upload.body.bytes);
   }
 
   // -------------------------------------------------------------- responses
@@ -235,11 +247,7 @@ export class ServerBlocks {
     const { block1, block2 } = exchange;
     const length = outline.payload === undefined ? 0 : outline.payload.length;
     if (block1 !== undefined) {
-      const options = [...outline.options ?? [], {
-        number: OptionNumber.Block1,
-        value: encodeUint(block1),
-      }];
-      outline = { ...outline, options };
+      outline = withOption(outline, OptionNumber.Block1, encodeUint(block1));
     }
     if (block2 === undefined && length <= this.#blockSize) return outline;
     if (outline.options && findOption(outline.options, OptionNumber.Block2)) return outline;
@@ -248,17 +256,14 @@ export class ServerBlocks {
     if (length <= size && asked >>> 4 === 0) {
       return block2 === undefined || !isSuccess(outline.code)
         ? outline
-        : this.#slice(outline, asked);
+        : this.slice(outline, asked);
     }
     if (exchange.request.options.some(({ number }) => number === OptionNumber.Size2)) {
-      const options = [...outline.options ?? [], {
-        number: OptionNumber.Size2,
-        value: encodeUint(length),
-      }];
-      outline = { ...outline, options };
+      outline = withOption(outline, OptionNumber.Size2, encodeUint(length));
     }
-    const kept = this.#keep(now, exchange.peer.key, exchange.request, outline);
-    return this.#slice(kept, asked);
+    const kept = this.identify(outline);
+    this.keep(now, exchange.peer.key, exchange.request, kept);
+    return this.slice(kept, asked);
   }
 
   /** The first block of a response in a smaller size, or undefined where it does not get smaller. */
@@ -267,20 +272,22 @@ export class ServerBlocks {
     if ((outline.payload?.length ?? 0) <= size) return undefined;
     const block = outline.options && uintOption(outline.options, OptionNumber.Block2);
     if (block === undefined) {
-      return this.#slice(this.#keep(now, peer.key, request, outline), szxOf(size));
+      const kept = this.identify(outline);
+      this.keep(now, peer.key, request, kept);
+      return this.slice(kept, szxOf(size));
     }
-    const kept = this.#snapshots.get(requestKey(peer.key, request, false));
-    return kept && this.#slice(kept.outline, szxOf(size));
+    const kept = this.#snapshots.get(requestKey(peer.key, request));
+    return kept && this.slice(kept.outline, szxOf(size));
   }
 
-  /** Keeps a response for the requests that fetch its further blocks; gives it an ETag where it has none. */
-  #keep(now: number, peer: string, request: Message, outline: Outline): Outline {
+  /** Keeps a response for the requests that fetch its further blocks. */
+  keep(now: number, peer: string, request: Message, outline: Outline): void {
     const { limits, parameters } = this.#shared;
-    const kept = this.identify(outline);
     const bytes = outline.payload!.length;
-    const key = requestKey(peer, request, false);
+    const key = requestKey(peer, request);
     const old = this.#snapshots.get(key);
     if (old !== undefined) this.#forget(key, old);
+    if (bytes > limits.transferBytes) return;
     for (const [oldest, snapshot] of this.#snapshots) {
       if (
         this.#snapshots.size < limits.transfers &&
@@ -288,12 +295,13 @@ export class ServerBlocks {
       ) break;
       this.#forget(oldest, snapshot);
     }
-    // The Block1 that acknowledges the request belongs to its first response alone.
-    const further = (kept.options ?? []).filter(({ number }) => number !== OptionNumber.Block1);
+    // The Block1 that acknowledges the request and the Observe belong to the first response alone.
+    const options = (outline.options ?? []).filter(({ number }) =>
+      number !== OptionNumber.Block1 && number !== OptionNumber.Observe
+    );
     const expires = now + parameters.exchangeLifetime;
-    this.#snapshots.set(key, { outline: { ...kept, options: further }, bytes, expires });
+    this.#snapshots.set(key, { outline: withOptions(outline, options), bytes, expires });
     this.#snapshotBytes += bytes;
-    return kept;
   }
 
   /** Gives a response an ETag where it has none, so that its blocks are told from those of another state. */
@@ -302,10 +310,7 @@ export class ServerBlocks {
     if (!isSuccess(outline.code) || findOption(options, OptionNumber.ETag) !== undefined) {
       return outline;
     }
-    return {
-      ...outline,
-      options: [...options, { number: OptionNumber.ETag, value: etagOf(outline) }],
-    };
+    return withOption(outline, OptionNumber.ETag, etagOf(outline));
   }
 
   #forget(key: string, snapshot: Snapshot): void {
@@ -314,7 +319,7 @@ export class ServerBlocks {
   }
 
   /** Block `asked` of a response. */
-  #slice(outline: Outline, asked: number): Outline {
+  slice(outline: Outline, asked: number): Outline {
     const payload = outline.payload ?? NOTHING;
     const size = Math.min(blockSizeOf(asked & 7), this.#blockSize);
     const offset = (asked >>> 4) * blockSizeOf(asked & 7);
@@ -327,17 +332,6 @@ export class ServerBlocks {
       value: encodeUint(blockValue(offset, more, size)),
     }];
     return { code: outline.code, options, payload: payload.subarray(offset, offset + size) };
-  }
-
-  /** The first block of a notification for one observer, the rest of which it will fetch. */
-  notification(
-    now: number,
-    peer: string,
-    request: Message,
-    outline: Outline,
-    szx: number,
-  ): Outline {
-    return this.#slice(this.#keep(now, peer, request, outline), szx);
   }
 
   // -------------------------------------------------------------- time

@@ -12,6 +12,7 @@ import {
   OptionNumber,
   uintOption,
 } from "../wire/option.ts";
+import { withOptions } from "./assembly.ts";
 import { EchoMint } from "./echo.ts";
 import { checkForwarded, type Exchanges, ServerExchange } from "./exchange.ts";
 import { Observers } from "./observers.ts";
@@ -102,8 +103,10 @@ export class Serving {
       return true;
     }
     const { request } = exchange;
-    if (peer.observers !== undefined && observeValue(request) === 1) {
-      this.observers.deregister(now, peer, request.token);
+    if (peer.observers !== undefined) {
+      const observe = observeValue(request);
+      if (observe === 0) exchange.number = this.observers.reserve(now, peer, request.token);
+      if (observe === 1) this.observers.deregister(now, peer, request.token, "deregistered");
     }
     this.#host.emit({ type: "request", id: exchange.id, flow, message: request, fresh });
     return true;
@@ -178,10 +181,12 @@ export class Serving {
     const confirmable = options.confirmable ?? exchange.request.type === MessageType.Confirmable;
     const observed = options.observe !== undefined && isSuccess(outline.code) &&
       asksToObserve(exchange.request);
-    const number = observed ? this.observers.register(now, exchange, options.observe!) : -1;
+    const number = observed
+      ? this.observers.register(now, exchange, options.observe!, outline)
+      : -1;
     if (number >= 0) {
       const observe = { number: OptionNumber.Observe, value: encodeUint(number) };
-      outline = { ...outline, options: [observe, ...outline.options ?? []] };
+      outline = withOptions(outline, [observe, ...outline.options ?? []]);
     }
     this.#answer(now, exchange, this.blocks.shape(now, exchange, outline), confirmable);
   }
@@ -209,6 +214,9 @@ export class Serving {
   /** The last step of every response: what is not to be sent, not yet, or not so large. */
   #answer(now: number, exchange: ServerExchange, outline: Outline, confirmable: boolean): void {
     const { request, flow, peer } = exchange;
+    if (peer.observers !== undefined && endsObservation(request, outline)) {
+      this.observers.deregister(now, peer, request.token, "error");
+    }
     if (isSuppressed(request, flow.multicast, outline)) {
       this.#host.exchanges.stayQuiet(exchange);
       this.answered(exchange, "suppressed");
@@ -335,9 +343,15 @@ export function asksToObserve(request: Message): boolean {
   return observeValue(request) === 0;
 }
 
+/** Whether a response tells an observer that registers again that it is none any more (RFC 7641 section 3.2). */
+function endsObservation(request: Message, outline: Outline): boolean {
+  return asksToObserve(request) && outline.code !== Code.Continue &&
+    findOption(outline.options ?? [], OptionNumber.Observe) === undefined;
+}
+
 /** A response that the application did not give: the Block1 it acknowledges belongs to it as well. */
 function acknowledgeBlock(exchange: ServerExchange, outline: Outline): Outline {
   if (exchange.block1 === undefined) return outline;
   const block = { number: OptionNumber.Block1, value: encodeUint(exchange.block1) };
-  return { ...outline, options: [...outline.options ?? [], block] };
+  return withOptions(outline, [...outline.options ?? [], block]);
 }
