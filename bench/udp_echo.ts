@@ -17,11 +17,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Transport } from "../lib/transport/transport.ts";
 import { bindUdp } from "../lib/transport/udp.ts";
-import {
-  bindWith,
-  type UdpAdapter,
-  udpAdapters,
-} from "../lib/transport/udp_adapters.ts";
+import { bindWith, type UdpAdapter, udpAdapters } from "../lib/transport/udp_adapters.ts";
 
 type Name = UdpAdapter["name"];
 
@@ -106,9 +102,7 @@ const bareServers: Record<Name, () => Promise<number>> = {
       "message",
       (bytes, { port, address }) => socket.send(bytes, port, address),
     );
-    return new Promise((resolve) =>
-      socket.bind(0, HOST, () => resolve(socket.address().port))
-    );
+    return new Promise((resolve) => socket.bind(0, HOST, () => resolve(socket.address().port)));
   },
 };
 
@@ -178,9 +172,7 @@ async function measure(
   name: Name,
   seconds: number,
 ): Promise<Sample> {
-  const deno = "Deno" in globalThis
-    ? ["run", "-A", "--unstable-net", "--no-check"]
-    : [];
+  const deno = "Deno" in globalThis ? ["run", "-A", "--unstable-net", "--no-check"] : [];
   const child = spawn(
     process.execPath,
     [...deno, fileURLToPath(import.meta.url), "serve", kind, name],
@@ -222,9 +214,7 @@ async function main(seconds: number, rounds: number): Promise<void> {
       const rate = Math.round(median(list.map((sample) => sample.rate)));
       const cost = median(list.map((sample) => sample.cost)).toFixed(2);
       console.log(
-        `${`${name}, ${kind}`.padEnd(30)} ${`${rate}`.padStart(9)} ${
-          cost.padStart(14)
-        }`,
+        `${`${name}, ${kind}`.padEnd(30)} ${`${rate}`.padStart(9)} ${cost.padStart(14)}`,
       );
     }
   }

@@ -57,7 +57,7 @@ export function lacksZone(text: string): boolean {
 }
 
 function isLinkLocal(text: string): boolean {
-  return /^fe[89ab].:/.test(text);
+  return /^fe[89ab][0-9a-f]:/.test(text);
 }
 
 /** Reads four decimal numbers without leading zeros, which some systems would take for octal. */
