@@ -146,7 +146,11 @@ export class SimulatedNetwork {
   #inFlight = 0;
   #port = EPHEMERAL;
 
-  /** @throws {RangeError} where `drop` is no list of numbers */
+  /**
+   * Makes a network with nobody on it.
+   *
+   * @throws {RangeError} where `drop` is no list of numbers
+   */
   constructor(options: SimulatedNetworkOptions = {}) {
     const { clock = realTime, seed = 1, trace, ...conditions } = options;
     this.conditions = { ...DEFAULT_CONDITIONS, ...conditions };
