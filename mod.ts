@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { CacheMode, CacheOptions } from "./lib/endpoint/cache.ts";
 export { CoAPClient } from "./lib/endpoint/client.ts";
 export { type Clock, type ClockTimer, systemClock } from "./lib/endpoint/clock.ts";
 export type { RawMessage } from "./lib/endpoint/driver.ts";
@@ -13,9 +14,12 @@ export type {
   EndpointOptions,
   PingOptions,
 } from "./lib/endpoint/endpoint_options.ts";
+export type { GroupInit } from "./lib/endpoint/group.ts";
 export type { IncomingRequest } from "./lib/endpoint/incoming_request.ts";
+export type { CoAPNotification } from "./lib/endpoint/notification.ts";
+export type { ObserveInit } from "./lib/endpoint/observe.ts";
 export type { OptionInput } from "./lib/endpoint/options.ts";
-export type { CoAPRequestInit } from "./lib/endpoint/outgoing.ts";
+export type { CoAPRequestInit, TransferProgress } from "./lib/endpoint/outgoing.ts";
 export type { ParamNames, PathParams } from "./lib/endpoint/pattern.ts";
 export { CoAPResponse, type CoAPResponseInit } from "./lib/endpoint/response.ts";
 export {

@@ -1,37 +1,39 @@
 /** The client. @module */
 
-import { CoAPError } from "../errors.ts";
-import type { ResponseEvent } from "../engine/types.ts";
 import { deriveLimits, deriveParameters } from "../parameters.ts";
 import { resolveHost } from "../transport/resolve.ts";
 import type { Resolve } from "../transport/transport.ts";
 import { bindUdp } from "../transport/udp.ts";
 import { Code } from "../wire/code.ts";
-import { ContentFormat } from "../wire/content_format.ts";
-import { type Link, parseLinks } from "../wire/link_format.ts";
-import { OptionNumber } from "../wire/option.ts";
-import { decomposeUri, type UriParts } from "../wire/uri.ts";
+import type { Link } from "../wire/link_format.ts";
+import type { UriParts } from "../wire/uri.ts";
+import { Upload } from "./body.ts";
+import { ResponseCache } from "./cache.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { discover } from "./discover.ts";
 import { systemRandom } from "./driver.ts";
 import {
+  checkBlockSize,
   checkPort,
   checkTimeout,
   type CoAPClientOptions,
   type DiscoverOptions,
   type PingOptions,
 } from "./endpoint_options.ts";
+import { askGroup, type GroupInit } from "./group.ts";
 import { methodCode, methodName } from "./methods.ts";
-import type { OptionInput } from "./options.ts";
-import { type CoAPRequestInit, makeOutline } from "./outgoing.ts";
-import { Pending, type Plan } from "./pending.ts";
-import { type CoAPResponse, received } from "./response.ts";
+import type { CoAPNotification } from "./notification.ts";
+import { Observations, type ObserveInit, type ObservingClient } from "./observe.ts";
+import { type CoAPRequestInit, makeOutline, parseUri } from "./outgoing.ts";
+import type { Pending } from "./pending.ts";
+import { PendingPing } from "./pending_ping.ts";
+import { PendingRequest } from "./pending_request.ts";
+import { BackOff, Memory } from "./recall.ts";
+import type { CoAPResponse } from "./response.ts";
 import { familyOf, OwnSockets, Routes, type Sockets } from "./sockets.ts";
 
 /** A client on the sockets of somebody else, a server's. */
 export let clientOn: (sockets: Sockets, resolve: Resolve, clock: Clock) => CoAPClient;
-
-/** Which URI schemes there is a transport for. */
-const TRANSPORTS: Partial<Record<UriParts["scheme"], "udp">> = { coap: "udp" };
 
 /**
  * A CoAP client: one UDP socket for each address family, bound on first use, towards any number of peers.
@@ -70,7 +72,10 @@ export class CoAPClient implements AsyncDisposable {
   #sockets: Sockets;
   #routes: Routes;
   readonly #clock: Clock;
-  readonly #pending = new Set<Pending<unknown>>();
+  readonly #memory: Memory;
+  readonly #pending = new Set<Pending>();
+  readonly #face: ObservingClient;
+  readonly #observations: Observations;
   #closing: Promise<void> | undefined = undefined;
 
   /**
@@ -81,6 +86,7 @@ export class CoAPClient implements AsyncDisposable {
   constructor(options: CoAPClientOptions = {}) {
     deriveParameters(options.parameters);
     deriveLimits(options.limits);
+    checkBlockSize(options.blockSize);
     this.#clock = options.clock ?? systemClock;
     const { hostname, port = 0, reuseAddress, receiveBufferSize, sendBufferSize } = options;
     const family = hostname !== undefined && isAddress(hostname)
@@ -95,12 +101,25 @@ export class CoAPClient implements AsyncDisposable {
         parameters: options.parameters,
         limits: options.limits,
         blockSize: options.blockSize,
+        extendedTokens: options.extendedTokens,
         keepAlive: false,
         onMessage: options.onMessage,
         onError: options.onError,
       },
     );
     this.#routes = new Routes(this.#sockets, options.resolve ?? resolveHost, this.#clock, family);
+    const { cache = false, backOff = true } = options;
+    this.#memory = new Memory(
+      () => this.#clock.now(),
+      cache === false ? undefined : new ResponseCache(cache === true ? {} : cache),
+      backOff ? new BackOff() : undefined,
+    );
+    this.#face = {
+      all: this.#pending,
+      memory: this.#memory,
+      start: (pending, parts) => this.#start(pending, parts),
+    };
+    this.#observations = new Observations(this.#face);
   }
 
   static {
@@ -121,7 +140,46 @@ export class CoAPClient implements AsyncDisposable {
    * `unsupported-scheme` where the request is none: then nothing was sent; `name-resolution` or `transport` where the
    * peer can not be reached, `refused` where its host says that nobody listens; `timeout`, `reset`, `message-ids`,
    * `rejected-response` where no response came that could be used; `limit` where too many requests are under way;
-   * `closed` where the client was closed
+   * `blockwise` where a transfer in blocks went wrong; `closed` where the client was closed
+   *
+   * @example A body that is not held in memory, both ways
+   * ```ts
+   * import { CoAPClient, CoAPResponse, serve } from "@x/coap";
+   *
+   * const server = await serve(
+   *   { hostname: "127.0.0.1", port: 0 },
+   *   (request) => new CoAPResponse(request.payload),
+   * );
+   * const client = new CoAPClient();
+   *
+   * const response = await client.post(`coap://127.0.0.1:${server.address.port}/`, {
+   *   payload: new Blob(["x".repeat(5000)]).stream(),
+   *   stream: true,
+   *   onProgress: ({ direction, bytes, total }) => console.log(direction, bytes, total),
+   * });
+   * let length = 0;
+   * for await (const block of response.body) length += block.length;
+   * console.log(length); // 5000
+   * await client.close();
+   * await server.close();
+   * ```
+   *
+   * @example One block of a large resource
+   * ```ts
+   * import { CoAPClient, CoAPResponse, OptionNumber, serve } from "@x/coap";
+   * import { encodeBlock } from "@x/coap/wire";
+   *
+   * const large = Uint8Array.from({ length: 100_000 }, (_, i) => i);
+   * const server = await serve({ hostname: "127.0.0.1", port: 0 }, () => new CoAPResponse(large));
+   * const client = new CoAPClient();
+   *
+   * const response = await client.get(`coap://127.0.0.1:${server.address.port}/`, {
+   *   options: [[OptionNumber.Block2, encodeBlock(50, false, 6)]], // bytes 51,200 on, 1024 of them
+   * });
+   * console.log(response.payload.length); // 1024
+   * await client.close();
+   * await server.close();
+   * ```
    */
   request(
     method: string | number,
@@ -131,17 +189,38 @@ export class CoAPClient implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       const code = methodCode(method);
       const parts = parseUri(uri);
+      const { payload, stream = false, onProgress } = init;
       const { blockSize, confirmable, impatient, signal, timeout } = init;
       checkTimeout(timeout);
       const outline = makeOutline(code, parts, init);
-      const plan: Plan<CoAPResponse> = {
-        what: `${methodName(code)} "${uri}"`,
-        signal,
-        send: ({ driver, flow }, call) =>
-          driver.request(flow, outline, { blockSize, confirmable, impatient, timeout }, call),
-        take: (event) => received((event as ResponseEvent).message, event.flow),
-      };
-      this.#start(plan, parts, resolve, reject);
+      const upload = payload instanceof ReadableStream ? new Upload(payload) : undefined;
+      const pending = new PendingRequest(
+        this.#pending,
+        `${methodName(code)} "${uri}"`,
+        {
+          uri: String(uri),
+          scheme: parts.scheme,
+          outline,
+          options: {
+            blockSize,
+            confirmable,
+            impatient,
+            timeout,
+            upload: upload !== undefined,
+            download: stream,
+            progress: onProgress !== undefined,
+          },
+          signal,
+          upload,
+          // What a stream brings is not known beforehand: nothing stored can answer it.
+          mode: upload === undefined ? init.cache : "no-store",
+          memory: this.#memory,
+          onProgress,
+        },
+        resolve,
+        reject,
+      );
+      this.#start(pending, parts);
     });
   }
 
@@ -181,6 +260,67 @@ export class CoAPClient implements AsyncDisposable {
   }
 
   /**
+   * Observes a resource (RFC 7641): an iterator of its states that begins to observe with its first `next` and always
+   * gives the newest state, not those that a slow reader has missed.
+   *
+   * `break`, `return` and an abort end the observation at the server as well; `next` of an aborted one rejects with the
+   * signal's reason. What a server answers that does not observe, and the error with which one ends an observation, are
+   * the last value, with `observed` false. Registrations that are lost, with a reboot of the server or in the network,
+   * are made again. While a resource is observed the process stays alive.
+   *
+   * Iterators of one client that observe the same, by URI, options and payload, share one registration: the others
+   * start with the newest state, whatever their `confirmable`, `blockSize` and `timeout`, and the last one to leave ends
+   * it.
+   *
+   * @throws {CoAPError} (`next` rejects) as `request` does, also later, when registration fails again and again
+   *
+   * @example The next three states
+   * ```ts
+   * import { CoAPClient } from "@x/coap";
+   *
+   * async function three(client: CoAPClient, uri: string): Promise<string[]> {
+   *   const texts: string[] = [];
+   *   for await (const state of client.observe(uri)) {
+   *     if (!state.ok) throw new Error(`It ended with ${state.codeText}`);
+   *     if (texts.push(state.text()) === 3) break; // tells the server
+   *   }
+   *   return texts;
+   * }
+   * ```
+   */
+  observe(
+    uri: string | URL,
+    init: ObserveInit = {},
+  ): AsyncIterableIterator<CoAPNotification, undefined> {
+    return this.#observations.observe(uri, init);
+  }
+
+  /**
+   * Asks a group (RFC 7252 section 8): the URI's host is a multicast address, or a name of one. The iterator sends the
+   * request, Non-confirmable, with its first `next` and yields the responses of the members, each with its `peer`, until
+   * the time is over. Members that have nothing to say stay silent. What does not fit in one block is fetched from the
+   * member that has it.
+   *
+   * @throws {CoAPError} (`next` rejects) as `request` does, with reason `invalid-uri` also where the host is no group,
+   * `blockwise` where the payload does not fit in one block
+   *
+   * @example Who is there
+   * ```ts
+   * import { CoAPClient } from "@x/coap";
+   *
+   * async function members(client: CoAPClient): Promise<string[]> {
+   *   const addresses: string[] = [];
+   *   const uri = "coap://224.0.1.187/.well-known/core?rt=temperature";
+   *   for await (const response of client.group(uri)) addresses.push(response.peer!.address);
+   *   return addresses;
+   * }
+   * ```
+   */
+  group(uri: string | URL, init: GroupInit = {}): AsyncIterableIterator<CoAPResponse, undefined> {
+    return askGroup(this.#face, uri, init);
+  }
+
+  /**
    * Asks whether an endpoint is alive: an empty Confirmable message, which it answers with a Reset (RFC 7252 section
    * 4.3). Of the URI only scheme, host and port count.
    *
@@ -189,29 +329,11 @@ export class CoAPClient implements AsyncDisposable {
   ping(uri: string | URL, options: PingOptions = {}): Promise<void> {
     return new Promise((resolve, reject) => {
       const parts = parseUri(uri);
-      const { signal, timeout } = options;
-      checkTimeout(timeout);
+      checkTimeout(options.timeout);
       const what = `Ping "${uri}"`;
-      const plan: Plan<void> = {
-        what,
-        signal,
-        send: ({ driver, flow }, call) => driver.ping(flow, call),
-        take: () => {},
-      };
-      if (timeout === undefined || timeout === Infinity) {
-        this.#start(plan, parts, resolve, reject);
-        return;
-      }
-      const timer = this.#clock.setTimer(
-        () => pending?.cancel("timeout", `No Reset within ${timeout} ms`),
-        this.#clock.now() + timeout,
-      );
-      const done = (): void => this.#clock.clearTimer(timer);
-      const pending = this.#start(
-        plan,
+      this.#start(
+        new PendingPing(this.#pending, what, this.#clock, options, resolve, reject),
         parts,
-        () => (done(), resolve()),
-        (error) => (done(), reject(error)),
       );
     });
   }
@@ -237,40 +359,8 @@ export class CoAPClient implements AsyncDisposable {
    * console.log(links.map((link) => link.href)); // [ "/outside" ]
    * ```
    */
-  async discover(uri: string | URL, options: DiscoverOptions = {}): Promise<Link[]> {
-    const { query = [], ...init } = options;
-    const { options: fromUri } = parseUri(uri);
-    const extra: OptionInput[] = [];
-    if (!fromUri.some(({ number }) => number === OptionNumber.UriPath)) {
-      extra.push([OptionNumber.UriPath, ".well-known"], [OptionNumber.UriPath, "core"]);
-    }
-    const filters = isIterable(query)
-      ? query
-      : Object.entries(query).map(([name, value]) => `${name}=${value}`);
-    for (const filter of filters) extra.push([OptionNumber.UriQuery, filter]);
-    const response = await this.get(uri, {
-      ...init,
-      accept: ContentFormat.LinkFormat,
-      options: extra,
-    });
-    if (!response.ok) {
-      throw new CoAPError(
-        "error-response",
-        `Discovery of "${uri}" was answered with "${response.codeText}" ${response.text()}`.trim(),
-      );
-    }
-    const { contentFormat } = response;
-    if (contentFormat !== undefined && contentFormat !== ContentFormat.LinkFormat) {
-      throw new CoAPError(
-        "malformed-message",
-        `Discovery of "${uri}" was answered in content format "${contentFormat}"`,
-      );
-    }
-    try {
-      return parseLinks(response.text());
-    } catch (cause) {
-      throw new CoAPError("malformed-message", `Links of "${uri}" are malformed`, { cause });
-    }
+  discover(uri: string | URL, options: DiscoverOptions = {}): Promise<Link[]> {
+    return discover((target, init) => this.get(target, init), uri, options);
   }
 
   /**
@@ -291,49 +381,14 @@ export class CoAPClient implements AsyncDisposable {
     return this.close();
   }
 
-  #start<T>(
-    plan: Plan<T>,
-    parts: UriParts,
-    resolve: (value: T) => void,
-    reject: (reason: unknown) => void,
-  ): Pending<T> | undefined {
-    if (this.#closing !== undefined) {
-      reject(new CoAPError("closed", `${plan.what}: ${CLOSED}`));
-      return undefined;
-    }
-    if (plan.signal?.aborted) {
-      reject(plan.signal.reason);
-      return undefined;
-    }
-    const pending = new Pending(this.#pending, plan, resolve, reject);
-    try {
-      pending.start(this.#routes.find(parts.host, parts.hostIsAddress, parts.port));
-    } catch (error) {
-      pending.fail(error);
-    }
-    return pending;
+  #start(pending: Pending, parts: UriParts): void {
+    if (this.#closing !== undefined) return pending.cancel("closed", CLOSED);
+    pending.start(() => this.#routes.find(parts.host, parts.hostIsAddress, parts.port));
   }
 }
 
 const CLOSED = "Client is closed";
 
-/**
- * Takes a URI apart.
- *
- * @throws {CoAPError} `invalid-uri`, or `unsupported-scheme` where there is no transport for it
- */
-function parseUri(uri: string | URL): UriParts {
-  const parts = decomposeUri(uri);
-  if (TRANSPORTS[parts.scheme] === undefined) {
-    throw new CoAPError("unsupported-scheme", `No transport for "${parts.scheme}" yet: "${uri}"`);
-  }
-  return parts;
-}
-
 function isAddress(hostname: string): boolean {
   return hostname.includes(":") || /^[\d.]+$/.test(hostname);
-}
-
-function isIterable(query: NonNullable<DiscoverOptions["query"]>): query is Iterable<string> {
-  return Symbol.iterator in query;
 }

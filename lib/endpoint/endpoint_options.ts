@@ -3,6 +3,7 @@
 import type { RandomSource } from "../engine/entropy.ts";
 import type { Limits, TransmissionParameters } from "../parameters.ts";
 import type { Bind, Resolve } from "../transport/transport.ts";
+import type { CacheOptions } from "./cache.ts";
 import type { Clock } from "./clock.ts";
 import type { RawMessage } from "./driver.ts";
 
@@ -79,6 +80,22 @@ export interface CoAPClientOptions extends EndpointOptions {
   port?: number;
   /** Use this address family alone, where a name has addresses of both. */
   family?: 4 | 6;
+  /**
+   * Store responses and use them again while they are fresh, validate them where they are not (RFC 7252 section 5.6):
+   * those to GET and FETCH, and the states of observed resources. Requests that change a resource make what is stored
+   * of it stale. Where a response is streamed (`stream`) it is not stored.
+   *
+   * @default {false}
+   */
+  cache?: boolean | CacheOptions;
+  /**
+   * Do not ask again what a server has answered 4.29 (Too Many Requests) before its Max-Age has passed: the same method,
+   * URI and options are answered with that 4.29, its Max-Age lowered (RFC 8516 section 4). The last 256 are remembered.
+   * Off, whoever can forge a response can not keep the client from asking.
+   *
+   * @default {true}
+   */
+  backOff?: boolean;
   /** Hears errors of the network, those too that no request fails of, and exceptions of `onMessage`. */
   onError?: (error: unknown) => void;
 }

@@ -1,21 +1,64 @@
 /** What a client sends, out of what its caller gives. @module */
 
+import { CoAPError } from "../errors.ts";
 import type { Outline } from "../engine/types.ts";
 import { Code } from "../wire/code.ts";
 import { ContentFormat } from "../wire/content_format.ts";
 import { makeOption, type Option, OptionNumber } from "../wire/option.ts";
-import type { UriParts } from "../wire/uri.ts";
+import { decomposeUri, type UriParts } from "../wire/uri.ts";
+import type { CacheMode } from "./cache.ts";
 import { methodName } from "./methods.ts";
 import { addEach, addOptions, type OptionInput } from "./options.ts";
 import { toBytes } from "./response.ts";
 
+/** Which URI schemes there is a transport for. */
+const TRANSPORTS: Partial<Record<UriParts["scheme"], "udp">> = { coap: "udp" };
+
+/** How far a transfer in blocks has come. */
+export interface TransferProgress {
+  /** Whether it is the request's payload that goes, or the response's that comes. */
+  readonly direction: "upload" | "download";
+  /** Bytes that the peer has acknowledged, or that have come. */
+  readonly bytes: number;
+  /** Bytes in all, where that is known. */
+  readonly total: number | undefined;
+}
+
 /** What a request may hold besides method and URI. */
 export interface CoAPRequestInit {
   /**
-   * The payload: bytes, which are not copied, or a string to be sent as UTF-8. GET and DELETE carry none (RFC 7252
-   * section 5.5).
+   * The payload: bytes, which are not copied, a string to be sent as UTF-8, or a stream of bytes. GET and DELETE carry
+   * none (RFC 7252 section 5.5).
+   *
+   * A stream may be of any length: it is read as the server takes its blocks (RFC 7959 section 2.5), canceled where the
+   * request ends before it, and an error of it rejects the request.
    */
-  payload?: Uint8Array | string;
+  payload?: Uint8Array | string | ReadableStream<Uint8Array>;
+  /**
+   * Resolve with the first block of the response's payload and leave the rest in its `body`, where each block is asked
+   * for when somebody reads. There is no limit to its length. Read it or cancel it: until then the request is not over.
+   *
+   * @default {false}: `payload` is whole, and bounded by the limit `bodyBytes`
+   */
+  stream?: boolean;
+  /** Hears how far transfers in blocks have come, after each block. The server is asked for the total (Size2). */
+  onProgress?: (progress: TransferProgress) => void;
+  /**
+   * Responses that the server need not send, all of them or those of the classes named: 2 for 2.xx, 4 and 5 (RFC 7967).
+   * Where none is wanted the promise resolves when the request is acknowledged, or sent where it is Non-confirmable;
+   * otherwise, when no response comes until `timeout`. The response then has code 0 (Empty): it does not say that the
+   * request succeeded. Between many such requests, at less than 3 s each, make one that is answered (section 3.2).
+   *
+   * @default {false}
+   */
+  noResponse?: boolean | Iterable<2 | 4 | 5>;
+  /**
+   * How the request uses the client's cache, where it has one: `"default"`, `"no-cache"` to have what is stored
+   * validated, `"reload"` to store the response without a look at what is stored, `"no-store"` to do neither.
+   *
+   * @default {"default"}
+   */
+  cache?: CacheMode;
   /**
    * The payload's content format, 0 to 65535 (RFC 7252 section 5.10.3). FETCH needs one (RFC 8132 section 2.3.1).
    *
@@ -62,12 +105,30 @@ export interface CoAPRequestInit {
    * @default {false}
    */
   impatient?: boolean;
-  /** Further options. One that may stand only once takes the place of the one from the fields above or the URI. */
+  /**
+   * Further options. One that may stand only once takes the place of the one from the fields above or the URI.
+   *
+   * With a Block1 option the payload is sent as that one block, and with a Block2 option of a number above 0 the
+   * response is that one block: access to any part of a large resource, see `CoAPClient.request`.
+   */
   options?: Iterable<OptionInput>;
 }
 
 /**
- * The content of a request.
+ * Takes a URI apart.
+ *
+ * @throws {CoAPError} `invalid-uri`, or `unsupported-scheme` where there is no transport for it
+ */
+export function parseUri(uri: string | URL): UriParts {
+  const parts = decomposeUri(uri);
+  if (TRANSPORTS[parts.scheme] === undefined) {
+    throw new CoAPError("unsupported-scheme", `No transport for "${parts.scheme}" yet: "${uri}"`);
+  }
+  return parts;
+}
+
+/**
+ * The content of a request, without the payload where that is a stream.
  *
  * @throws {TypeError} where the method and the payload do not suit each other
  * @throws {CoAPError} `invalid-option` where a value does not fit its option
@@ -90,6 +151,24 @@ export function makeOutline(code: number, uri: UriParts, init: CoAPRequestInit):
     options.push(makeOption(OptionNumber.ContentFormat, contentFormat));
   }
   if (init.accept !== undefined) options.push(makeOption(OptionNumber.Accept, init.accept));
+  const quiet = quietClasses(init.noResponse);
+  if (quiet !== 0) options.push(makeOption(OptionNumber.NoResponse, quiet));
   if (init.options !== undefined) addOptions(options, init.options, "request");
-  return { code, options, payload: payload === undefined ? undefined : toBytes(payload) };
+  const bytes = payload === undefined || payload instanceof ReadableStream
+    ? undefined
+    : toBytes(payload);
+  return { code, options, payload: bytes };
+}
+
+/** The value of No-Response: bit n - 1 for the class n (RFC 7967 section 2.1). */
+function quietClasses(classes: CoAPRequestInit["noResponse"] = false): number {
+  if (typeof classes === "boolean") return classes ? 0b11010 : 0;
+  let bits = 0;
+  for (const kind of classes) {
+    if (kind !== 2 && kind !== 4 && kind !== 5) {
+      throw new RangeError(`Class of responses must be 2, 4 or 5: it is "${kind}"`);
+    }
+    bits |= 1 << kind - 1;
+  }
+  return bits;
 }

@@ -2,20 +2,9 @@
 
 import { CoAPError, type CoAPErrorReason } from "../errors.ts";
 import type { Flow } from "../flow.ts";
-import type { ExchangeId, FailureReason, PongEvent, ResponseEvent } from "../engine/types.ts";
+import type { ExchangeId, FailedEvent, FailureReason } from "../engine/types.ts";
 import type { Call, CallEvent, Driver } from "./driver.ts";
 import type { Route } from "./sockets.ts";
-
-/** What makes a pending thing a request or a ping. */
-export interface Plan<T> {
-  /** What it is, for messages: `GET "coap://[::1]/a"`. */
-  readonly what: string;
-  readonly signal: AbortSignal | undefined;
-  /** Sends it off. */
-  send(route: Route, call: Call): ExchangeId;
-  /** Makes a value of the answer. */
-  take(event: ResponseEvent | PongEvent): T;
-}
 
 const FAILURES: Record<FailureReason, string> = {
   "timeout": "No response in time",
@@ -29,83 +18,87 @@ const FAILURES: Record<FailureReason, string> = {
 /** The peer's host says that its port is closed; Windows says it in the second way. */
 const REFUSED = new Set(["ECONNREFUSED", "ECONNRESET"]);
 
-/** A request or a ping without an outcome, from the call on. */
-export class Pending<T> implements Call {
+/** Something that a client has begun, from the call on until it is over. */
+export abstract class Pending implements Call {
   flow: Flow | undefined = undefined;
-  readonly #all: Set<Pending<unknown>>;
-  readonly #plan: Plan<T>;
-  readonly #resolve: (value: T) => void;
-  readonly #reject: (reason: unknown) => void;
+  readonly #all: Set<Pending>;
+  readonly #what: string;
+  readonly #signal: AbortSignal | undefined;
   #driver: Driver | undefined = undefined;
   #id: ExchangeId = 0;
   #ended = false;
 
-  /** @param all where it stands until it is over */
-  constructor(
-    all: Set<Pending<unknown>>,
-    plan: Plan<T>,
-    resolve: (value: T) => void,
-    reject: (reason: unknown) => void,
-  ) {
+  /**
+   * @param all where it stands until it is over
+   * @param what names it in messages: `GET "coap://[::1]/a"`
+   * @param signal gives it up
+   */
+  constructor(all: Set<Pending>, what: string, signal?: AbortSignal) {
     this.#all = all;
-    this.#plan = plan;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    all.add(this as Pending<unknown>);
-    plan.signal?.addEventListener("abort", this);
+    this.#what = what;
+    this.#signal = signal;
+    all.add(this);
+    signal?.addEventListener("abort", this);
   }
 
-  /** Goes on as soon as the way is known. */
-  start(route: Route | Promise<Route>): void {
-    if (route instanceof Promise) {
-      route.then((found) => this.#send(found), (error) => this.fail(error));
-    } else this.#send(route);
+  /** Sends it off; undefined where that is not needed: then it has ended itself. */
+  protected abstract send(route: Route): ExchangeId | undefined;
+  /** Something happened that is no failure. */
+  protected abstract take(event: Exclude<CallEvent, FailedEvent>): void;
+  /** It is over without an outcome. */
+  protected abstract failed(reason: unknown): void;
+
+  /** Whether it is over. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
-  #send(route: Route): void {
-    if (this.#ended) return;
-    this.flow = route.flow;
+  /** Goes on as soon as the way is known; `find` may throw. */
+  start(find: () => Route | Promise<Route>): void {
+    if (this.#signal?.aborted) return this.handleEvent();
     try {
-      this.#id = this.#plan.send(route, this);
-      this.#driver = route.driver;
+      const route = find();
+      if (route instanceof Promise) {
+        route.then((found) => this.#go(found)).catch((error) => this.fail(error));
+      } else this.#go(route);
     } catch (error) {
       this.fail(error);
     }
   }
 
+  #go(route: Route): void {
+    if (this.#ended) return;
+    this.flow = route.flow;
+    const id = this.send(route);
+    if (id === undefined) return;
+    this.#id = id;
+    this.#driver = route.driver;
+  }
+
   /** Gives it up for a reason of our own. Of one that is over, nothing happens. */
   cancel(reason: CoAPErrorReason, text: string): void {
-    this.#driver?.cancel(this.#id);
     this.fail(new CoAPError(reason, text));
   }
 
   /** Ends it with an error, told together with what failed. */
   fail(error: unknown): void {
-    if (!this.#end()) return;
-    this.#reject(
+    if (!this.drop()) return;
+    this.failed(
       error instanceof CoAPError
-        ? new CoAPError(error.reason, `${this.#plan.what}: ${error.message}`, {
-          cause: error.cause,
-        })
+        ? new CoAPError(error.reason, `${this.#what}: ${error.message}`, { cause: error.cause })
         : error,
     );
   }
 
   /** @ignore The signal calls it. */
   handleEvent(): void {
-    this.#driver?.cancel(this.#id);
-    if (this.#end()) this.#reject(this.#plan.signal!.reason);
+    if (this.drop()) this.failed(this.#signal!.reason);
   }
 
   /** @ignore The driver calls it. */
   onEvent(event: CallEvent): void {
-    switch (event.type) {
-      case "failed":
-        return this.fail(new CoAPError(event.reason, event.detail ?? FAILURES[event.reason]));
-      case "response":
-      case "pong":
-        if (this.#end()) this.#resolve(this.#plan.take(event));
-    }
+    if (event.type !== "failed") return this.take(event);
+    this.fail(new CoAPError(event.reason, event.detail ?? FAILURES[event.reason]));
   }
 
   /** @ignore The driver calls it. */
@@ -119,11 +112,29 @@ export class Pending<T> implements Call {
     );
   }
 
-  #end(): boolean {
+  /** Gives more of a streamed body. */
+  provide(bytes: Uint8Array, last: boolean): void {
+    if (!this.#ended) this.#driver?.provide(this.#id, bytes, last);
+  }
+
+  /** Asks for the next block of a streamed response. */
+  protected consume(): void {
+    if (!this.#ended) this.#driver?.consume(this.#id);
+  }
+
+  /** Ends it where it is not over, and the exchange beneath. Answers whether it was not. */
+  protected drop(): boolean {
+    if (!this.end()) return false;
+    this.#driver?.cancel(this.#id);
+    return true;
+  }
+
+  /** Ends it where it is not over, after the exchange beneath. Answers whether it was not. */
+  protected end(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
-    this.#all.delete(this as Pending<unknown>);
-    this.#plan.signal?.removeEventListener("abort", this);
+    this.#all.delete(this);
+    this.#signal?.removeEventListener("abort", this);
     return true;
   }
 }

@@ -4,7 +4,6 @@ import { CoAPError } from "../errors.ts";
 import type { Flow } from "../flow.ts";
 import { Code, codeText, isResponseCode, isSuccess } from "../wire/code.ts";
 import { ContentFormat } from "../wire/content_format.ts";
-import type { Message } from "../wire/message.ts";
 import {
   findOption,
   makeOption,
@@ -13,6 +12,7 @@ import {
   stringOptions,
   uintOption,
 } from "../wire/option.ts";
+import { locationReference, resolveUri } from "../wire/uri.ts";
 import { addEach, addOptions, type OptionInput } from "./options.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -51,21 +51,41 @@ export interface CoAPResponseInit {
   options?: Iterable<OptionInput>;
 }
 
+/** A response without what belongs to its delivery alone. */
+export interface Content {
+  readonly code: number;
+  readonly options: readonly Option[];
+  readonly payload: Uint8Array;
+}
+
 /** What came from a peer is taken as it is. */
-class Received {
+export class Received {
   readonly code: number;
   readonly options: readonly Option[];
   readonly peer: Flow;
+  readonly uri: string;
+  /** The payload where it is still under way. */
+  readonly body: ReadableStream<Uint8Array> | undefined;
 
-  constructor(message: Message, peer: Flow) {
-    this.code = message.code;
-    this.options = message.options;
+  constructor(content: Content, peer: Flow, uri: string, body?: ReadableStream<Uint8Array>) {
+    this.code = content.code;
+    this.options = content.options;
     this.peer = peer;
+    this.uri = uri;
+    this.body = body;
   }
 }
 
-/** A response out of a message that came from a peer. */
-export let received: (message: Message, peer: Flow) => CoAPResponse;
+/** A response out of a message that came from a peer, to a request for `uri`. */
+export function received(
+  content: Content,
+  peer: Flow,
+  uri: string,
+  body?: ReadableStream<Uint8Array>,
+): CoAPResponse {
+  const init = new Received(content, peer, uri, body) as CoAPResponseInit;
+  return new CoAPResponse(content.payload, init);
+}
 
 /** Numbers reserved for further Location options: where one of them stands, the others say half of it. */
 const RESERVED_LOCATION = [128, 132, 136, 140];
@@ -87,14 +107,23 @@ const RESERVED_LOCATION = [128, 132, 136, 140];
  * ```
  */
 export class CoAPResponse {
-  /** The code as a number, `class << 5 | detail`, to compare with those of `Code`. */
+  /**
+   * The code as a number, `class << 5 | detail`, to compare with those of `Code`. 0 (Empty) stands for the response that
+   * `noResponse` asked the server not to send.
+   */
   readonly code: number;
-  /** The payload; empty where there is none. */
-  readonly payload: Uint8Array;
   /** All options. Do not write to their values. */
   readonly options: readonly Option[];
   /** Whence the response came; undefined for one that was made here. */
   readonly peer: Flow | undefined;
+  /**
+   * The URI it is about, the base of references in it: the request's, in a response of a group's member with the
+   * member's address (RFC 7252 section 8.2). Undefined for one that was made here.
+   */
+  readonly uri: string | undefined;
+  readonly #payload: Uint8Array;
+  /** The payload where it is still under way. */
+  readonly #stream: ReadableStream<Uint8Array> | undefined;
 
   /**
    * Makes a response.
@@ -107,9 +136,11 @@ export class CoAPResponse {
     this.code = code;
     if (init instanceof Received) {
       // What a code defines no payload for is ignored (RFC 7252 section 5.5).
-      this.payload = code === Code.Valid ? EMPTY : payload as Uint8Array;
+      this.#payload = code === Code.Valid ? EMPTY : payload as Uint8Array;
       this.options = init.options;
       this.peer = init.peer;
+      this.uri = init.uri;
+      this.#stream = init.body;
       return;
     }
     if (!Number.isInteger(code) || code > 0xff || !isResponseCode(code)) {
@@ -118,14 +149,11 @@ export class CoAPResponse {
         `Response code must be of class 2, 4 or 5: it is "${code}"`,
       );
     }
-    this.payload = toBytes(payload);
+    this.#payload = toBytes(payload);
     this.options = makeOptions(init, typeof payload === "string" && isSuccess(code));
     this.peer = undefined;
-  }
-
-  static {
-    received = (message, peer) =>
-      new CoAPResponse(message.payload, new Received(message, peer) as CoAPResponseInit);
+    this.uri = undefined;
+    this.#stream = undefined;
   }
 
   /**
@@ -177,6 +205,16 @@ export class CoAPResponse {
     return isSuccess(this.code);
   }
 
+  /**
+   * The payload; empty where there is none.
+   *
+   * @throws {TypeError} where it was asked for with `stream` and is still under way: then it is in `body` alone
+   */
+  get payload(): Uint8Array {
+    if (this.#stream === undefined) return this.#payload;
+    throw new TypeError("Payload is streamed: it is to be read from the body");
+  }
+
   /** The payload as UTF-8. */
   text(): string {
     return TEXT.decode(this.payload);
@@ -191,9 +229,13 @@ export class CoAPResponse {
     return JSON.parse(this.text());
   }
 
-  /** The payload as a stream. */
+  /**
+   * The payload as a stream. Asked for with `stream` it fetches each block when it is read, and `cancel` ends the
+   * transfer; of another response it is a new stream each time.
+   */
   get body(): ReadableStream<Uint8Array> {
-    const { payload } = this;
+    if (this.#stream !== undefined) return this.#stream;
+    const payload = this.#payload;
     return new ReadableStream({
       start(controller): void {
         if (payload.length > 0) controller.enqueue(payload);
@@ -241,6 +283,17 @@ export class CoAPResponse {
     return this.#hasLocation()
       ? stringOptions(this.options, OptionNumber.LocationQuery)
       : undefined;
+  }
+
+  /**
+   * The URI of what was created, resolved against `uri`, or undefined where the response names none (RFC 7252 section
+   * 5.10.7). In a response made here it is relative to the server.
+   */
+  get location(): string | undefined {
+    const reference = this.#hasLocation() ? locationReference(this.options) : undefined;
+    return reference === undefined || this.uri === undefined
+      ? reference
+      : resolveUri(this.uri, reference);
   }
 
   #hasLocation(): boolean {

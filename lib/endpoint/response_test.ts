@@ -101,13 +101,13 @@ describe("CoAPResponse", () => {
       ...[0x01, 1],
       ...[0xff, 0x61],
     );
-    const valid = received(decode(bytes), FLOW);
+    const valid = received(decode(bytes), FLOW, "coap://192.0.2.1/a");
     assertEquals(valid.etag, undefined);
     assertEquals(valid.contentFormat, 0);
     assertEquals(valid.peer, FLOW);
     assertEquals(valid.payload.length, 0); // 2.03 has none
     bytes[1] = Code.Content;
-    assertEquals(received(decode(bytes), FLOW).text(), "a");
+    assertEquals(received(decode(bytes), FLOW, "coap://192.0.2.1/a").text(), "a");
   });
 
   it("streams its payload", async () => {

@@ -1,0 +1,213 @@
+/** Observations of a client: RFC 7641 section 3. @module */
+
+import type { ExchangeId, FailedEvent, Outline, RequestOptions } from "../engine/types.ts";
+import type { Message } from "../wire/message.ts";
+import { Code } from "../wire/code.ts";
+import { OptionNumber } from "../wire/option.ts";
+import type { Flow } from "../flow.ts";
+import { Channel } from "./channel.ts";
+import type { CallEvent } from "./driver.ts";
+import { checkTimeout } from "./endpoint_options.ts";
+import { methodCode, methodName } from "./methods.ts";
+import { CoAPNotification } from "./notification.ts";
+import { type CoAPRequestInit, makeOutline, parseUri } from "./outgoing.ts";
+import { Pending } from "./pending.ts";
+import { refuseGroup } from "./pending_request.ts";
+import type { Memory } from "./recall.ts";
+import { requestKey } from "./request_key.ts";
+import type { Route } from "./sockets.ts";
+import type { UriParts } from "../wire/uri.ts";
+
+/** How a resource is observed. */
+export interface ObserveInit extends
+  Pick<
+    CoAPRequestInit,
+    | "accept"
+    | "blockSize"
+    | "confirmable"
+    | "contentFormat"
+    | "etag"
+    | "impatient"
+    | "options"
+    | "signal"
+    | "timeout"
+  > {
+  /**
+   * The method: FETCH observes what its payload selects (RFC 8132 section 2.4).
+   *
+   * @default {"GET"}
+   */
+  method?: "GET" | "FETCH";
+  /** The payload of a FETCH: bytes, which are not copied, or a string to be sent as UTF-8. */
+  payload?: Uint8Array | string;
+  /**
+   * Yield also what arrives after a newer state, with `isLatest` false. Of what is too large for one message it holds
+   * the first block alone.
+   *
+   * @default {false}
+   */
+  stale?: boolean;
+}
+
+/** What observations need of their client. */
+export interface ObservingClient {
+  readonly all: Set<Pending>;
+  readonly memory: Memory;
+  /** Sends off; fails where the client is closed. */
+  start(pending: Pending, parts: UriParts): void;
+}
+
+/** Options that make no other observation of a request (RFC 7641 section 3.1). */
+const SHARED: ReadonlySet<number> = new Set([OptionNumber.Observe]);
+
+/** The observations of a client: one registration for each target, whoever wants it. */
+export class Observations {
+  readonly #client: ObservingClient;
+  readonly #shared = new Map<string, SharedObservation>();
+
+  constructor(client: ObservingClient) {
+    this.#client = client;
+  }
+
+  /** Observes a resource from the first `next` on. */
+  observe(uri: string | URL, init: ObserveInit): Channel<CoAPNotification> {
+    const { signal, stale = false } = init;
+    return new Channel<CoAPNotification>({
+      signal,
+      open: (channel) => {
+        const shared = this.#find(String(uri), init);
+        shared.join(channel, stale);
+        return () => shared.leave(channel);
+      },
+      keep: keepNewest,
+    });
+  }
+
+  #find(uri: string, init: ObserveInit): SharedObservation {
+    const code = methodCode(init.method ?? "GET");
+    if (code !== Code.GET && code !== Code.FETCH) {
+      throw new TypeError(`Method must be GET or FETCH to observe: it is "${init.method}"`);
+    }
+    const parts = parseUri(uri);
+    const { blockSize, confirmable, impatient, timeout } = init;
+    checkTimeout(timeout);
+    const outline = makeOutline(code, parts, init);
+    outline.options = outline.options?.filter(({ number }) => number !== OptionNumber.Observe);
+    const key = requestKey(`${parts.scheme}//${parts.host}:${parts.port}`, outline, SHARED);
+    const known = this.#shared.get(key);
+    if (known !== undefined) return known;
+    const shared = new SharedObservation(
+      this.#client,
+      { uri, what: `${methodName(code)} "${uri}", observed`, scheme: parts.scheme },
+      outline,
+      { blockSize, confirmable, impatient, timeout, observe: true },
+      () => {
+        if (this.#shared.get(key) === shared) this.#shared.delete(key);
+      },
+    );
+    this.#shared.set(key, shared);
+    this.#client.start(shared, parts);
+    return shared;
+  }
+}
+
+/** The newest state takes the place of any that nobody has read; a late one only that of another late one. */
+function keepNewest(waiting: CoAPNotification[], state: CoAPNotification): void {
+  if (state.isLatest || waiting[0]?.isLatest !== true) waiting[0] = state;
+}
+
+interface Target {
+  readonly uri: string;
+  readonly what: string;
+  readonly scheme: string;
+}
+
+/** One registration and all who want its states. */
+class SharedObservation extends Pending {
+  readonly #memory: Memory;
+  readonly #target: Target;
+  readonly #outline: Outline;
+  readonly #options: RequestOptions;
+  readonly #over: () => void;
+  /** Each with whether it wants late states. */
+  readonly #channels = new Map<Channel<CoAPNotification>, boolean>();
+  #newest: CoAPNotification | undefined = undefined;
+  #failure: { reason: unknown } | undefined = undefined;
+
+  constructor(
+    client: ObservingClient,
+    target: Target,
+    outline: Outline,
+    options: RequestOptions,
+    over: () => void,
+  ) {
+    super(client.all, target.what);
+    this.#memory = client.memory;
+    this.#target = target;
+    this.#outline = outline;
+    this.#options = options;
+    this.#over = over;
+  }
+
+  join(channel: Channel<CoAPNotification>, stale: boolean): void {
+    if (this.#failure !== undefined) return channel.fail(this.#failure.reason);
+    this.#channels.set(channel, stale);
+    if (this.#newest !== undefined) channel.push(this.#newest);
+  }
+
+  /** The last one to leave deregisters. */
+  leave(channel: Channel<CoAPNotification>): void {
+    this.#channels.delete(channel);
+    if (this.#channels.size === 0) this.drop();
+  }
+
+  protected override send(route: Route): ExchangeId | undefined {
+    refuseGroup(route);
+    const { driver, flow } = route;
+    const { answer } = this.#memory.recall(this.#target.scheme, flow, this.#outline, "reload");
+    if (answer === undefined) return driver.request(flow, this.#outline, this.#options, this);
+    this.#yield(answer, flow, true, false);
+    return undefined;
+  }
+
+  protected override take(event: Exclude<CallEvent, FailedEvent>): void {
+    if (event.type !== "notification" && event.type !== "response") return;
+    const { flow, message } = event;
+    const latest = event.type === "response" || event.latest;
+    const content = latest
+      ? this.#memory.recall(this.#target.scheme, flow, this.#outline, "reload").take(message)
+      : message;
+    this.#yield(content, flow, latest, event.type === "notification");
+  }
+
+  #yield(
+    content: Pick<Message, "code" | "options" | "payload">,
+    flow: Flow,
+    isLatest: boolean,
+    observed: boolean,
+  ): void {
+    const { now } = this.#memory;
+    const state = new CoAPNotification(content, flow, this.#target.uri, {
+      isLatest,
+      observed,
+      now,
+    });
+    if (isLatest) this.#newest = state;
+    if (!observed) this.end();
+    for (const [channel, stale] of [...this.#channels]) {
+      if (isLatest || stale) channel.push(state);
+      if (!observed) channel.end();
+    }
+  }
+
+  protected override failed(reason: unknown): void {
+    this.#failure = { reason };
+    for (const channel of [...this.#channels.keys()]) channel.fail(reason);
+  }
+
+  protected override end(): boolean {
+    if (!super.end()) return false;
+    this.#over();
+    return true;
+  }
+}
