@@ -200,6 +200,19 @@ describe("PROBING_RATE", () => {
     silence();
   });
 
+  it("a peer that only asks is heard as well", () => {
+    const { app, peer, after } = lockstep({ serve: true });
+    peer.sends("NON GET 0x0001 token 20 /ours");
+    app.cancels(app.serves("GET /ours"));
+    app.asks("NON GET /silent/peer");
+    app.asks("NON GET /silent/peer");
+    peer.receives("NON GET _ token _ /silent/peer");
+    after(3000);
+    peer.receives("NON GET _ token _ /silent/peer");
+    app.cancels(2);
+    app.cancels(3);
+  });
+
   it("a peer that was heard lately and is late now holds others back for a first time-out", () => {
     const { app, peer, after, silence } = lockstep();
     app.asks("NON GET /1");

@@ -226,6 +226,16 @@ describe("a duplicate of a separate response", () => {
     silence();
   });
 
+  it("is one by its message ID, though its type is another", () => {
+    const { app, peer, silence } = lockstep();
+    app.asks("NON GET /test");
+    peer.receives("NON GET $m token $t /test");
+    peer.sends("NON 2.05 0x7d34 token $t");
+    app.gets("2.05");
+    peer.sends("CON 2.05 0x7d34 token $t");
+    silence();
+  });
+
   it("is one by its message ID, though another request waits for its token", () => {
     const { app, peer, silence } = lockstep();
     app.asks("CON GET /1");

@@ -59,6 +59,8 @@ describe("limit of peers", () => {
     exchange(ladder, 2, a); // now b is the oldest
     exchange(ladder, 1, d);
     assertEquals([engine.sizes.peers, engine.stats.evictedPeers], [3, 1]);
+    // What was remembered of it went with it: two of a, one of c and one of d.
+    assertEquals(engine.sizes.duplicates, 4);
     for (const from of [a, c, d]) assert(isKnown(ladder, 1, from));
     assert(!isKnown(ladder, 1, b));
     assertEquals([engine.sizes.peers, engine.stats.evictedPeers], [3, 2]);

@@ -360,6 +360,20 @@ describe("table T2, with a request under way", () => {
     }
   });
 
+  it("any ACK to a Non-confirmable request: silence, and it goes on", () => {
+    const ladder = asked("NON");
+    ladder.peer.sends("ACK Empty $m");
+    ladder.peer.sends("ACK 2.05 $m token $t");
+    isPending(ladder);
+  });
+
+  it("Confirmable response through a group: delivered, not acknowledged", () => {
+    const { app, peerAt, silence } = asked();
+    peerAt(5683, { multicast: true }).sends("CON 2.05 0x0101 token $t");
+    app.gets("2.05");
+    silence(93_000);
+  });
+
   it("response in a RST: silence, and it goes on", () => {
     const ladder = asked();
     ladder.peer.sends("RST 2.05 $m token $t");

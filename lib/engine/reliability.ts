@@ -352,7 +352,6 @@ export class Reliability {
     const state = confirmable ? Incoming.Acknowledged : Incoming.Closed;
     const expires = now + this.#lifetime(confirmable);
     this.answered.add(known, message.id, state, expires, undefined);
-    this.pump(now, known);
   }
 
   #acknowledged(now: number, flow: Flow, message: Message): void {
@@ -687,7 +686,7 @@ export class Reliability {
 
   #idle(now: number, peer: Peer): boolean {
     return peer.holds === 0 && peer.answered === 0 &&
-      peer.sent === undefined && peer.outstanding === 0 &&
+      peer.sent === undefined &&
       peer.firstWaiting === undefined && (peer.ids === undefined || peer.ids.until <= now);
   }
 

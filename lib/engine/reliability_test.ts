@@ -74,6 +74,11 @@ describe("retransmission", () => {
     const parameters = { ackTimeout: 1000, ackRandomFactor: 1, maxRetransmit: 2, emptyAckDelay: 1 };
     assertEquals(transmissions(lockstep({ parameters })), [0, 1000, 3000]);
     assertEquals(transmissions(lockstep({ parameters: { maxRetransmit: 0 } })), [0]);
+    for (let seed = 0; seed < 20; seed++) {
+      // So wide a spread that one more would still be within MAX_TRANSMIT_SPAN.
+      const ladder = lockstep({ seed, parameters: { ackRandomFactor: 4 } });
+      assertEquals(transmissions(ladder).length, 5);
+    }
   });
 
   it("stops at an Empty ACK, and the response may take its time (7252-4.2-14, 7252-5.2-11)", () => {
