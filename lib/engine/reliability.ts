@@ -222,10 +222,22 @@ export class Reliability {
   }
 
   #emit(flow: Flow, bytes: Uint8Array): void {
-    typeCount(this.#shared.stats, bytes[0]! >> 4 & 3, true);
-    this.#shared.stats.sentBytes += bytes.length;
+    this.#count(bytes);
     this.#flows.push(flow);
     this.#datagrams.push(bytes);
+  }
+
+  #count(bytes: Uint8Array): void {
+    typeCount(this.#shared.stats, bytes[0]! >> 4 & 3, true);
+    this.#shared.stats.sentBytes += bytes.length;
+  }
+
+  /** Acknowledges a message ahead of what has been sent since `place`. */
+  #acknowledgeAt(place: number, flow: Flow, id: number): void {
+    const bytes = empty(MessageType.Acknowledgement, id);
+    this.#count(bytes);
+    this.#flows.splice(place, 0, flow);
+    this.#datagrams.splice(place, 0, bytes);
   }
 
   #reset(flow: Flow, message: Message): void {
@@ -339,15 +351,15 @@ export class Reliability {
       const input = confirmable ? IncomingInput.Confirmable : IncomingInput.NonConfirmable;
       if (this.#isDuplicate(now, peer, flow, message.id, input)) return;
     }
+    const place = this.#datagrams.length;
     if (!this.#upper.onResponse(now, peer, flow, message)) {
       this.#shared.stats.rejectedUnexpected++;
       if (UNMATCHED[message.type] === Arrival.Reset) this.#reset(flow, message);
       return;
     }
     const known = this.peer(now, flow);
-    if (confirmable && !flow.multicast) {
-      this.#emit(flow, empty(MessageType.Acknowledgement, message.id));
-    }
+    // Before the requests that the response gives rise to, as in RFC 7959 figure 12.
+    if (confirmable && !flow.multicast) this.#acknowledgeAt(place, flow, message.id);
     if (known === undefined) return;
     const state = confirmable ? Incoming.Acknowledged : Incoming.Closed;
     const expires = now + this.#lifetime(confirmable);
