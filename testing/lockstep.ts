@@ -26,9 +26,11 @@ import {
   type EngineSizes,
   type ExchangeId,
   type FailureReason,
+  type NotifyOptions,
   type RequestEvent,
   type RequestOptions,
   type ResponseOptions,
+  type UnobservedReason,
 } from "../lib/engine/mod.ts";
 import type { Flow } from "../lib/flow.ts";
 import { decode, type Message, MessageType } from "../lib/wire/message.ts";
@@ -160,15 +162,55 @@ export class ScriptedApplication {
   }
 
   /** The next event is the response of the line, to the last request asked or the one named. */
-  gets(text: string, id: ExchangeId = this.#asked): Message {
+  gets(text: string, id: ExchangeId = this.#asked, payload?: Uint8Array): Message {
     const event = this.event("response", id);
-    const difference = compare(event.message, parseLine(text), this.#ladder.bindings);
+    const difference = compare(event.message, parseLine(text, payload), this.#ladder.bindings);
     if (difference !== undefined) {
       this.#ladder.fail(
         `Another response came:\n  ${difference.actual}\nexpected:\n  ${difference.expected}`,
       );
     }
     return event.message;
+  }
+
+  /** The next event is a state of what the last request observes, or the one named. */
+  sees(
+    text: string,
+    { latest = true, id = this.#asked, payload }: {
+      latest?: boolean;
+      id?: ExchangeId;
+      payload?: Uint8Array;
+    } = {},
+  ): Message {
+    const event = this.event("notification", id);
+    const difference = compare(event.message, parseLine(text, payload), this.#ladder.bindings);
+    if (difference !== undefined) {
+      this.#ladder.fail(
+        `Another state came:\n  ${difference.actual}\nexpected:\n  ${difference.expected}`,
+      );
+    }
+    assertEquals(event.latest, latest, "Whether it is the latest state");
+    return event.message;
+  }
+
+  /** Tells the observers of a resource its state. Answers how many they are. */
+  notifies(
+    resource: string,
+    text: string,
+    options: NotifyOptions & { variant?: string; payload?: Uint8Array } = {},
+  ): number {
+    const { variant, payload, ...rest } = options;
+    const line = parseLine(text, payload);
+    this.#ladder.note(`application  ${text} to the observers of ${resource}`);
+    const { engine, now } = this.#ladder;
+    const count = engine.notify(now, resource, variant, line, rest);
+    this.#ladder.drain();
+    return count;
+  }
+
+  /** The next event is the end of an observation by a peer. */
+  loses(reason: UnobservedReason, id?: ExchangeId): void {
+    assertEquals(this.event("unobserved", id).reason, reason);
   }
 
   /** The next event is the failure of the last request asked or the one named. */
@@ -289,6 +331,8 @@ export class Lockstep {
   /** Lets EXCHANGE_LIFETIME pass: then nothing is left of anything. */
   readonly settle = (): void => {
     this.assertRead();
+    // Observers stay until they or the application end it.
+    this.engine.forgetObservers(this.now);
     const { parameters, sizes } = this.engine;
     // A sweep may come a second late.
     this.#run(this.now + parameters.exchangeLifetime + 1000);

@@ -7,7 +7,7 @@
  *
  * Type, code, message ID and token come first and in this order, options and payload in any. `$name` in the place of
  * a message ID or token stands for a value seen before or, in a message that is compared, for one to remember; `_`
- * stands for any value. `#00ff` is a payload in hexadecimal; `...` at the end leaves open what follows.
+ * stands for any value, that of an option as well (`Observe:_`). `#00ff` is a payload in hexadecimal; `...` at the end leaves open what follows.
  *
  * @module
  */
@@ -19,6 +19,7 @@ import {
   type Option,
   type OptionDefinition,
   optionDefinition,
+  optionName,
   OptionNumber,
 } from "../lib/wire/option.ts";
 import {
@@ -52,6 +53,8 @@ export interface MessageLine {
   id: number | string | undefined;
   token: Uint8Array | string;
   options: Option[];
+  /** Numbers of options that may have any value. */
+  any: Set<number>;
   payload: Uint8Array;
   /** Ends with `...`. */
   open: boolean;
@@ -81,6 +84,7 @@ export function parseLine(text: string, payload: Uint8Array = NONE): MessageLine
     id: undefined,
     token: NONE,
     options: [],
+    any: new Set(),
     payload,
     open: false,
   };
@@ -102,7 +106,11 @@ export function parseLine(text: string, payload: Uint8Array = NONE): MessageLine
     else if (word.startsWith("#")) line.payload = fromHex(word.slice(1));
     else if (word.startsWith("/")) addAll(line.options, OptionNumber.UriPath, word, "/");
     else if (word.startsWith("?")) addAll(line.options, OptionNumber.UriQuery, word, "&");
-    else line.options.push(parseOption(word));
+    else if (word.endsWith(":_")) {
+      const option = parseOption(word.slice(0, -2));
+      line.options.push(option);
+      line.any.add(option.number);
+    } else line.options.push(parseOption(word));
   }
   line.options.sort((a, b) => a.number - b.number);
   return line;
@@ -192,7 +200,11 @@ function showOption({ number, value }: Option): string {
   return `${name}:${blockNumber(uint)}/${blockMore(uint) ? 1 : 0}/${blockSize(blockSzx(uint))}`;
 }
 
-function showContent(options: readonly Option[], payload: Uint8Array): string[] {
+function showContent(
+  options: readonly Option[],
+  payload: Uint8Array,
+  any?: ReadonlySet<number>,
+): string[] {
   const words: string[] = [];
   const collect = (number: number, start: string, separator: string): void => {
     const parts = options.filter((option) => option.number === number);
@@ -207,6 +219,7 @@ function showContent(options: readonly Option[], payload: Uint8Array): string[] 
     const first = options[i - 1]?.number !== option.number;
     if (option.number === OptionNumber.UriPath) first && collect(option.number, "/", "/");
     else if (option.number === OptionNumber.UriQuery) first && collect(option.number, "?", "&");
+    else if (any?.has(option.number)) words.push(`${optionName(option.number)}:_`);
     else words.push(showOption(option));
   }
   if (payload.length > 0) words.push(showPayload(payload));
@@ -259,7 +272,7 @@ export function compare(
   const token = headless && line.token === NONE ? NONE : resolve(line.token, message.token);
   const expected = [
     ...showHead(line.type, line.code, id, token),
-    ...showContent(line.options, line.payload),
+    ...showContent(line.options, line.payload, line.any),
   ].join(" ");
   const actual = message.error !== undefined ? showMessage(message) : [
     ...showHead(
@@ -268,7 +281,7 @@ export function compare(
       id === undefined ? undefined : message.id,
       headless && line.token === NONE ? NONE : message.token,
     ),
-    ...showContent(message.options, message.payload),
+    ...showContent(message.options, message.payload, line.any),
   ].join(" ");
   const fits = actual === expected || (line.open && actual.startsWith(`${expected} `));
   return fits ? undefined : { actual, expected: line.open ? `${expected} ...` : expected };
