@@ -29,3 +29,10 @@ export function checkInteger(name: string, value: number, min: number, max: numb
     throw new RangeError(`${name} must be an integer from ${min} to ${max}: it is "${value}"`);
   }
 }
+
+/** @throws {RangeError} where it is no group's address */
+export function parseGroup(text: string): IpAddress {
+  const ip = parseIpAddress(text);
+  if (ip?.multicast) return ip;
+  throw new RangeError(`Group must be an IP literal in 224.0.0.0/4 or ff00::/8: it is "${text}"`);
+}

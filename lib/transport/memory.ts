@@ -2,7 +2,7 @@
 
 import { CoAPError } from "../errors.ts";
 import type { Address, Flow } from "../flow.ts";
-import { checkInteger, checkPeer, makeFlow } from "./flows.ts";
+import { checkInteger, checkPeer, makeFlow, parseGroup } from "./flows.ts";
 import { parseIpAddress } from "./ip_address.ts";
 import { SeededRandom } from "./seeded_random.ts";
 import type { Bind, BindOptions, Transport, TransportHandler } from "./transport.ts";
@@ -17,7 +17,7 @@ export interface Scheduler {
 
 /** A datagram on its way. */
 export interface SimulatedDatagram {
-  /** Counted from 1 over the whole network, in the order of sending. */
+  /** Counted from 1 over the whole network, in the order of sending; each copy for a member of a group counts. */
   readonly number: number;
   /** The sender. */
   readonly from: Address;
@@ -134,7 +134,10 @@ const realTime: Scheduler = {
   setTimer: (callback, at) => setTimeout(callback, Math.max(0, Math.ceil(at - performance.now()))),
 };
 
-/** A network without sockets: transports bound to it reach each other and nobody else. */
+/**
+ * A network without sockets: transports bound to it reach each other and nobody else. Groups reach their members,
+ * whatever the interface.
+ */
 export class SimulatedNetwork {
   /** What the network does to datagrams from now on. */
   readonly conditions: NetworkConditions;
@@ -142,6 +145,8 @@ export class SimulatedNetwork {
   readonly #random: SeededRandom;
   readonly #trace: ((entry: TraceEntry) => void) | undefined;
   readonly #nodes = new Map<string, SimulatedSocket>();
+  /** Members by group and port. */
+  readonly #groups = new Map<string, Set<SimulatedSocket>>();
   #count = 0;
   #inFlight = 0;
   #port = EPHEMERAL;
@@ -190,12 +195,22 @@ export class SimulatedNetwork {
     if (this.#nodes.has(key)) {
       throw new CoAPError("transport", `Could not bind "${ip.text}" port ${port}: it is in use`);
     }
+    const groups = (options.groups ?? []).map(({ group }) =>
+      keyOf({ address: parseGroup(group).text, port: address.port })
+    );
     const socket = new SimulatedSocket(address, ip.family, handler, {
       send: (to, bytes) => this.#send(socket, to, bytes),
       turn: (callback) => this.#clock.setTimer(callback, this.#clock.now()),
-      close: () => this.#nodes.delete(key),
+      close: () => {
+        this.#nodes.delete(key);
+        for (const group of groups) this.#groups.get(group)?.delete(socket);
+      },
     });
     this.#nodes.set(key, socket);
+    for (const group of groups) {
+      const members = this.#groups.get(group) ?? new Set();
+      this.#groups.set(group, members.add(socket));
+    }
     return socket;
   }
 
@@ -209,6 +224,13 @@ export class SimulatedNetwork {
   }
 
   #send(socket: SimulatedSocket, to: Flow, given: Uint8Array): void {
+    if (!to.multicast) return this.#sendTo(socket, to, to, given);
+    // A copy for each member, with a fate of its own.
+    const members = [...this.#groups.get(keyOf(to)) ?? []];
+    for (const { address } of members) this.#sendTo(socket, to, address, given);
+  }
+
+  #sendTo(socket: SimulatedSocket, to: Flow, node: Address, given: Uint8Array): void {
     const { latency, loss, duplication, mtu } = this.conditions;
     // Each datagram draws the same numbers whatever becomes of it: one condition does not shift the others.
     const chances = [this.#random.float(), this.#random.float()] as const;
@@ -228,8 +250,8 @@ export class SimulatedNetwork {
     } else if (chances[0] < loss) {
       this.#tell(datagram, "lost");
     } else {
-      this.#schedule(socket, to, datagram, delays[0]);
-      if (chances[1] < duplication) this.#schedule(socket, to, datagram, delays[1]);
+      this.#schedule(socket, to, node, datagram, delays[0]);
+      if (chances[1] < duplication) this.#schedule(socket, to, node, datagram, delays[1]);
     }
   }
 
@@ -250,19 +272,20 @@ export class SimulatedNetwork {
   #schedule(
     sender: SimulatedSocket,
     to: Flow,
+    node: Address,
     datagram: SimulatedDatagram,
     delay: number,
   ): void {
     this.#inFlight++;
     this.#clock.setTimer(() => {
       this.#inFlight--;
-      const receiver = this.#nodes.get(keyOf(to));
+      const receiver = this.#nodes.get(keyOf(node));
       if (receiver === undefined) {
         this.#tell(datagram, "unreachable");
         if (this.conditions.refuse) sender.fail("ECONNREFUSED", to);
       } else {
         this.#tell(datagram, "delivered");
-        receiver.deliver(datagram);
+        receiver.deliver(datagram, to.multicast ? to.address : undefined);
       }
     }, this.#clock.now() + delay);
   }
@@ -327,7 +350,7 @@ class SimulatedSocket implements Transport {
     return Promise.resolve();
   }
 
-  deliver(datagram: SimulatedDatagram): void {
+  deliver(datagram: SimulatedDatagram, group: string | undefined): void {
     if (this.#closed) return;
     if (!this.#turnDue) {
       this.#turnDue = true;
@@ -337,7 +360,11 @@ class SimulatedSocket implements Transport {
       });
     }
     const { address, port } = datagram.from;
-    this.#handler.receive(makeFlow(address, port, false), datagram.bytes.slice());
+    const flow = makeFlow(address, port, false);
+    this.#handler.receive(
+      group === undefined ? flow : { ...flow, local: group, multicast: true },
+      datagram.bytes.slice(),
+    );
   }
 
   fail(code: string, to: Flow): void {

@@ -16,6 +16,18 @@ export interface TransportHandler {
   error(error: Error, flow?: Flow): void;
 }
 
+/** A group to be a member of (RFC 7252 section 8). */
+export interface GroupMembership {
+  /** The group's address: an IP literal in 224.0.0.0/4 or ff00::/8, with a zone or without. */
+  group: string;
+  /**
+   * The network interface to receive on: its name (`"eth0"`) or one of its addresses.
+   *
+   * @default the zone of `group`, else that of `hostname`; where that is a wildcard every one that is not internal
+   */
+  interface?: string;
+}
+
 /** How a UDP socket is bound. */
 export interface BindOptions {
   /**
@@ -46,6 +58,31 @@ export interface BindOptions {
   receiveBufferSize?: number;
   /** Send buffer asked of the system, bytes; the system's default where absent. */
   sendBufferSize?: number;
+  /**
+   * Groups to receive for at the same port. The flows of what is sent to them are `multicast`, with the group as
+   * `local`, and equal in `key` to those of the same peer otherwise.
+   *
+   * @default none
+   */
+  groups?: readonly GroupMembership[];
+  /**
+   * The network interface by which datagrams to groups leave: its name (`"eth0"`) or one of its addresses.
+   *
+   * @default by the system's routes
+   */
+  multicastInterface?: string;
+  /**
+   * Hops that datagrams to groups may take (IP_MULTICAST_TTL), 1 to 255: 1 stays on the link.
+   *
+   * @default {1}
+   */
+  multicastHops?: number;
+  /**
+   * Whether members on this machine receive what it sends to groups.
+   *
+   * @default {true}
+   */
+  multicastLoopback?: boolean;
 }
 
 /** A bound datagram socket. */

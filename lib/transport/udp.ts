@@ -8,13 +8,25 @@ import type { BindOptions, Transport, TransportHandler } from "./transport.ts";
 import { bindWith, chooseAdapter, udpAdapters } from "./udp_adapters.ts";
 
 export type { Address, Flow } from "../flow.ts";
-export type { Bind, BindOptions, Resolve, Transport, TransportHandler } from "./transport.ts";
+export type {
+  Bind,
+  BindOptions,
+  GroupMembership,
+  Resolve,
+  Transport,
+  TransportHandler,
+} from "./transport.ts";
 export { resolveHost } from "./resolve.ts";
 
 /**
  * Binds a UDP socket with the fastest that the runtime offers: `Bun.udpSocket`, then
  * `Deno.listenDatagram` (with `--unstable-net`), then `node:dgram`. On Bun `node:dgram` is taken where
- * `reuseAddress` or a buffer size is asked for, on Deno for a buffer size.
+ * `reuseAddress`, a buffer size or something about sending to groups is asked for, on Deno for the latter two.
+ *
+ * For each group there is a socket of `node:dgram` bound to the group's address, which Windows does not allow. A socket
+ * bound to a wildcard gets what is sent to groups as well: there the port is shared (SO_REUSEADDR), and what arrives at
+ * it waits two turns of the event loop, some 50 µs, for its copy to arrive at a group's socket. Bind to an address to
+ * avoid both.
  *
  * Failures after that go to `handler.error` with the `code` of the system: `ECONNREFUSED` for a closed
  * port, where the runtime tells (Bun), `EMSGSIZE` for a datagram too long, `ENOBUFS` for one that was

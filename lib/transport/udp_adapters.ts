@@ -2,6 +2,8 @@
 
 import { CoAPError } from "../errors.ts";
 import { checkInteger } from "./flows.ts";
+import { bindGrouped, groupSockets, sharesPort } from "./groups.ts";
+import { interfaceArgument } from "./interfaces.ts";
 import { parseIpAddress } from "./ip_address.ts";
 import { resolveHost } from "./resolve.ts";
 import type { BindOptions, Transport, TransportHandler } from "./transport.ts";
@@ -16,8 +18,8 @@ export interface UdpAdapter {
   readonly name: "Bun.udpSocket" | "Deno.listenDatagram" | "node:dgram";
   /** Whether `reuseAddress` takes effect. */
   readonly reusesAddresses: boolean;
-  /** Whether the buffer sizes take effect. */
-  readonly sizesBuffers: boolean;
+  /** Whether buffer sizes and what is said about groups take effect. */
+  readonly setsOptions: boolean;
   /** Binds a socket to checked options; rejects with the runtime's own error. */
   bind(options: SocketOptions, handler: TransportHandler): Promise<Transport>;
 }
@@ -38,7 +40,7 @@ export function udpAdapters(scope: RuntimeScope = globalThis as RuntimeScope): U
     adapters.push({
       name: "Bun.udpSocket",
       reusesAddresses: false,
-      sizesBuffers: false,
+      setsOptions: false,
       bind: (options, handler) => bindUdpBun(bun as BunRuntime, options, handler),
     });
   }
@@ -46,7 +48,7 @@ export function udpAdapters(scope: RuntimeScope = globalThis as RuntimeScope): U
     adapters.push({
       name: "Deno.listenDatagram",
       reusesAddresses: true,
-      sizesBuffers: false,
+      setsOptions: false,
       bind: (options, handler) => bindUdpDeno(deno as DenoRuntime, options, handler),
     });
   }
@@ -54,7 +56,7 @@ export function udpAdapters(scope: RuntimeScope = globalThis as RuntimeScope): U
     adapters.push({
       name: "node:dgram",
       reusesAddresses: true,
-      sizesBuffers: true,
+      setsOptions: true,
       bind: (options, handler) => bindUdpNode(dgram, options, handler),
     });
   }
@@ -67,14 +69,26 @@ export function udpAdapters(scope: RuntimeScope = globalThis as RuntimeScope): U
  * @throws {CoAPError} with reason `unsupported-scheme` where there is none
  */
 export function chooseAdapter(adapters: readonly UdpAdapter[], options: BindOptions): UdpAdapter {
-  const sized = options.receiveBufferSize !== undefined || options.sendBufferSize !== undefined;
+  const { receiveBufferSize, sendBufferSize } = options;
+  const { multicastInterface, multicastHops, multicastLoopback } = options;
+  const set = receiveBufferSize !== undefined || sendBufferSize !== undefined ||
+    multicastInterface !== undefined || multicastHops !== undefined ||
+    multicastLoopback !== undefined;
+  const reuse = options.reuseAddress || sharesPort(options);
   const suits = (adapter: UdpAdapter) =>
-    (adapter.reusesAddresses || !options.reuseAddress) && (adapter.sizesBuffers || !sized);
+    (adapter.reusesAddresses || !reuse) && (adapter.setsOptions || !set);
   const chosen = adapters.find(suits) ?? adapters[0];
   if (chosen === undefined) {
     throw new CoAPError("unsupported-scheme", "This runtime has no UDP sockets");
   }
   return chosen;
+}
+
+/** The adapter for sockets that are members of groups. */
+function memberAdapter(): UdpAdapter {
+  const adapter = udpAdapters().find(({ setsOptions }) => setsOptions);
+  if (adapter !== undefined) return adapter;
+  throw new CoAPError("unsupported-scheme", "This runtime can not join groups");
 }
 
 /** Checks the options, resolves the name and binds with `adapter`. */
@@ -85,7 +99,8 @@ export async function bindWith(
 ): Promise<Transport> {
   const { port = 0, family = 4, reuseAddress = false } = options;
   checkInteger("Port", port, 0, 65_535);
-  const { receiveBufferSize, sendBufferSize } = options;
+  const { receiveBufferSize, sendBufferSize, multicastHops, multicastLoopback } = options;
+  if (multicastHops !== undefined) checkInteger("Multicast hops", multicastHops, 1, 255);
   if (receiveBufferSize !== undefined) {
     checkInteger("Receive buffer size", receiveBufferSize, 1, 2 ** 31 - 1);
   }
@@ -98,11 +113,21 @@ export async function bindWith(
   if (address === undefined) {
     throw new CoAPError("name-resolution", `Not an address to bind: "${found}"`);
   }
+  const sockets = groupSockets(options.groups ?? [], address);
+  const via = options.multicastInterface;
+  const socket: SocketOptions = {
+    address,
+    port,
+    reuseAddress,
+    receiveBufferSize,
+    sendBufferSize,
+    multicastInterface: via === undefined ? undefined : interfaceArgument(via, address.family),
+    multicastHops,
+    multicastLoopback,
+  };
   try {
-    return await adapter.bind(
-      { address, port, reuseAddress, receiveBufferSize, sendBufferSize },
-      handler,
-    );
+    if (sockets.length === 0) return await adapter.bind(socket, handler);
+    return await bindGrouped(adapter, memberAdapter(), socket, sockets, handler);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CoAPError("transport", `Could not bind "${address.text}" port ${port}: ${why}`, {

@@ -1,6 +1,7 @@
 /** UDP on `node:dgram`: Node, and what Deno and Bun offer under that name. @module */
 
 import type { Flow } from "../flow.ts";
+import type { OsModule } from "./interfaces.ts";
 import type { IpAddress } from "./ip_address.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 import {
@@ -18,6 +19,10 @@ interface DgramSocket {
   on(event: "message", listener: (bytes: Uint8Array, from: RemoteInfo) => void): void;
   on(event: "error", listener: (error: Error) => void): void;
   bind(options: { port: number; address: string }, listener: () => void): void;
+  addMembership(group: string, via?: string): void;
+  setMulticastInterface(via: string): void;
+  setMulticastTTL(hops: number): void;
+  setMulticastLoopback(on: boolean): void;
   address(): { port: number };
   send(
     bytes: Uint8Array,
@@ -74,9 +79,23 @@ export function interfaceName(zone: string): string {
   return zone;
 }
 
-interface OsModule {
-  platform(): string;
-  networkInterfaces(): Record<string, { scopeid?: number }[]>;
+/** Joins groups; one is enough where several interfaces have it. */
+function setMulticast(socket: DgramSocket, options: SocketOptions): void {
+  const { joins = [], multicastInterface, multicastHops, multicastLoopback } = options;
+  let joined = 0;
+  let failure: unknown = undefined;
+  for (const { group, via } of joins) {
+    try {
+      socket.addMembership(group, via);
+      joined++;
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (joins.length > 0 && joined === 0) throw failure;
+  if (multicastInterface !== undefined) socket.setMulticastInterface(multicastInterface);
+  if (multicastHops !== undefined) socket.setMulticastTTL(multicastHops);
+  if (multicastLoopback !== undefined) socket.setMulticastLoopback(multicastLoopback);
 }
 
 class NodeTransport extends UdpTransport {
@@ -113,6 +132,12 @@ class NodeTransport extends UdpTransport {
         else transport.report(error);
       });
       socket.bind({ port, address: address.text }, () => {
+        try {
+          setMulticast(socket, options);
+        } catch (error) {
+          socket.close(() => reject(error));
+          return;
+        }
         keepAlive?.ref();
         transport = new NodeTransport(address, socket, keepAlive, handler);
         resolve(transport);

@@ -39,8 +39,8 @@ describe("bindUdp", () => {
   });
 
   it("takes the adapter that does what is asked for", () => {
-    const adapter = (name: UdpAdapter["name"], reusesAddresses: boolean, sizesBuffers: boolean) =>
-      ({ name, reusesAddresses, sizesBuffers, bind: () => Promise.reject() }) satisfies UdpAdapter;
+    const adapter = (name: UdpAdapter["name"], reusesAddresses: boolean, setsOptions: boolean) =>
+      ({ name, reusesAddresses, setsOptions, bind: () => Promise.reject() }) satisfies UdpAdapter;
     const bun = adapter("Bun.udpSocket", false, false);
     const deno = adapter("Deno.listenDatagram", true, false);
     const node = adapter("node:dgram", true, true);
@@ -88,6 +88,10 @@ describe("UDP on node:dgram, when the system is not willing", () => {
         listeners[event] = listener;
       },
       bind: (_options, listener) => listener(),
+      addMembership() {},
+      setMulticastInterface() {},
+      setMulticastTTL() {},
+      setMulticastLoopback() {},
       address: () => ({ port: 5683 }),
       send: (bytes, _port, _address, callback) => {
         sends.push({ bytes, callback });
