@@ -36,6 +36,7 @@ export {
   type ServeOptions,
   type Server,
 } from "./lib/endpoint/server.ts";
+export type { ProxySettings } from "./lib/endpoint/via.ts";
 export type { RandomSource } from "./lib/engine/entropy.ts";
 export { CoAPError, type CoAPErrorReason } from "./lib/errors.ts";
 export type { Address, Flow } from "./lib/flow.ts";

@@ -1,5 +1,6 @@
 /** The client. @module */
 
+import type { EngineSizes } from "../engine/engine.ts";
 import { deriveLimits, deriveParameters } from "../parameters.ts";
 import { resolveHost } from "../transport/resolve.ts";
 import type { Resolve } from "../transport/transport.ts";
@@ -31,9 +32,13 @@ import { PendingRequest } from "./pending_request.ts";
 import { BackOff, Memory } from "./recall.ts";
 import type { CoAPResponse } from "./response.ts";
 import { familyOf, OwnSockets, Routes, type Sockets } from "./sockets.ts";
+import { destinationOf, parseProxy, type Via } from "./via.ts";
 
 /** A client on the sockets of somebody else, a server's. */
 export let clientOn: (sockets: Sockets, resolve: Resolve, clock: Clock) => CoAPClient;
+
+/** What the engines of a client hold while it is open. */
+export let sizesOf: (client: CoAPClient) => EngineSizes[];
 
 /**
  * A CoAP client: one UDP socket for each address family, bound on first use, towards any number of peers.
@@ -73,6 +78,7 @@ export class CoAPClient implements AsyncDisposable {
   #routes: Routes;
   readonly #clock: Clock;
   readonly #memory: Memory;
+  readonly #via: Via | undefined;
   readonly #pending = new Set<Pending>();
   readonly #face: ObservingClient;
   readonly #observations: Observations;
@@ -82,11 +88,13 @@ export class CoAPClient implements AsyncDisposable {
    * Makes a client. Nothing is bound before the first request.
    *
    * @throws {RangeError} where a parameter, a limit or the port is out of range
+   * @throws {CoAPError} `invalid-uri` or `unsupported-scheme` where `proxy` is none that can be reached
    */
   constructor(options: CoAPClientOptions = {}) {
     deriveParameters(options.parameters);
     deriveLimits(options.limits);
     checkBlockSize(options.blockSize);
+    this.#via = parseProxy(options.proxy);
     this.#clock = options.clock ?? systemClock;
     const { hostname, port = 0, reuseAddress, receiveBufferSize, sendBufferSize } = options;
     const family = hostname !== undefined && isAddress(hostname)
@@ -117,6 +125,7 @@ export class CoAPClient implements AsyncDisposable {
     this.#face = {
       all: this.#pending,
       memory: this.#memory,
+      destination: (uri, init) => this.#destination(uri, init),
       start: (pending, parts) => this.#start(pending, parts),
     };
     this.#observations = new Observations(this.#face);
@@ -129,13 +138,18 @@ export class CoAPClient implements AsyncDisposable {
       client.#routes = new Routes(sockets, resolve, clock, undefined);
       return client;
     };
+    sizesOf = (client) => {
+      const sockets = client.#sockets;
+      if (client.#closing !== undefined || !(sockets instanceof OwnSockets)) return [];
+      return sockets.drivers.map((driver) => driver.sizes);
+    };
   }
 
   /**
    * Sends a request and waits for its response.
    *
    * @param method a name such as `"GET"`, in any case, or a code, 1 to 31
-   * @param uri an absolute URI of the scheme `coap`
+   * @param uri an absolute URI of the scheme `coap`, or of any where a proxy is asked
    * @throws {CoAPError} (the promise rejects) with reason `invalid-uri`, `invalid-option`, `invalid-code` or
    * `unsupported-scheme` where the request is none: then nothing was sent; `name-resolution` or `transport` where the
    * peer can not be reached, `refused` where its host says that nobody listens; `timeout`, `reset`, `message-ids`,
@@ -188,7 +202,7 @@ export class CoAPClient implements AsyncDisposable {
   ): Promise<CoAPResponse> {
     return new Promise((resolve, reject) => {
       const code = methodCode(method);
-      const parts = parseUri(uri);
+      const parts = this.#destination(uri, init);
       const { payload, stream = false, onProgress } = init;
       const { blockSize, confirmable, impatient, signal, timeout } = init;
       checkTimeout(timeout);
@@ -379,6 +393,10 @@ export class CoAPClient implements AsyncDisposable {
   /** Closes the client at the end of `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #destination(uri: string | URL, { proxy }: Pick<CoAPRequestInit, "proxy">): UriParts {
+    return destinationOf(uri, proxy === undefined ? this.#via : parseProxy(proxy));
   }
 
   #start(pending: Pending, parts: UriParts): void {

@@ -3,11 +3,13 @@
 import { CoAPError } from "../errors.ts";
 import { ContentFormat } from "../wire/content_format.ts";
 import { type Link, parseLinks } from "../wire/link_format.ts";
-import { OptionNumber } from "../wire/option.ts";
+import { makeOption, OptionNumber } from "../wire/option.ts";
+import { composeUri, decomposeUri } from "../wire/uri.ts";
 import type { DiscoverOptions } from "./endpoint_options.ts";
-import type { OptionInput } from "./options.ts";
-import { type CoAPRequestInit, parseUri } from "./outgoing.ts";
+import type { CoAPRequestInit } from "./outgoing.ts";
 import type { CoAPResponse } from "./response.ts";
+
+const CORE = [".well-known", "core"];
 
 /** Gets the links of a server, or of the resource that the URI names: `CoAPClient.discover`. */
 export async function discover(
@@ -16,16 +18,19 @@ export async function discover(
   options: DiscoverOptions,
 ): Promise<Link[]> {
   const { query = [], ...init } = options;
-  const { options: fromUri } = parseUri(uri);
-  const extra: OptionInput[] = [];
-  if (!fromUri.some(({ number }) => number === OptionNumber.UriPath)) {
-    extra.push([OptionNumber.UriPath, ".well-known"], [OptionNumber.UriPath, "core"]);
+  const parts = decomposeUri(uri);
+  const target = [...parts.options];
+  if (!target.some(({ number }) => number === OptionNumber.UriPath)) {
+    for (const segment of CORE) target.push(makeOption(OptionNumber.UriPath, segment));
   }
   const filters = isIterable(query)
     ? query
     : Object.entries(query).map(([name, value]) => `${name}=${value}`);
-  for (const filter of filters) extra.push([OptionNumber.UriQuery, filter]);
-  const response = await get(uri, { ...init, accept: ContentFormat.LinkFormat, options: extra });
+  for (const filter of filters) target.push(makeOption(OptionNumber.UriQuery, filter));
+  const response = await get(composeUri({ ...parts, options: target }), {
+    ...init,
+    accept: ContentFormat.LinkFormat,
+  });
   if (!response.ok) {
     throw new CoAPError(
       "error-response",

@@ -6,6 +6,7 @@ import type { Bind, Resolve } from "../transport/transport.ts";
 import type { CacheOptions } from "./cache.ts";
 import type { Clock } from "./clock.ts";
 import type { RawMessage } from "./driver.ts";
+import type { ProxySettings } from "./via.ts";
 
 /** What clients and servers have in common. */
 export interface EndpointOptions {
@@ -96,6 +97,14 @@ export interface CoAPClientOptions extends EndpointOptions {
    * @default {true}
    */
   backOff?: boolean;
+  /**
+   * Send requests and observations to this forward proxy, which makes them in the client's place (RFC 7252 section 5.7):
+   * `"coap://proxy.example"`. Then a URI may have any scheme that the proxy knows. Pings and requests to groups go
+   * straight to where their URI says.
+   *
+   * @default {false}
+   */
+  proxy?: string | URL | ProxySettings | false;
   /** Hears errors of the network, those too that no request fails of, and exceptions of `onMessage`. */
   onError?: (error: unknown) => void;
 }
@@ -121,6 +130,8 @@ export interface DiscoverOptions {
   query?: Readonly<Record<string, string>> | Iterable<string>;
   /** Whether the request is sent until it is acknowledged. @default {true} */
   confirmable?: boolean;
+  /** The forward proxy to ask, as for any request. @default that of the client */
+  proxy?: string | URL | ProxySettings | false;
   /** Gives up: the promise rejects with the signal's reason. */
   signal?: AbortSignal;
   /** How long to wait, ms, as for any request. @default {93000} MAX_TRANSMIT_WAIT */

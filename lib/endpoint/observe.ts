@@ -10,7 +10,7 @@ import type { CallEvent } from "./driver.ts";
 import { checkTimeout } from "./endpoint_options.ts";
 import { methodCode, methodName } from "./methods.ts";
 import { CoAPNotification } from "./notification.ts";
-import { type CoAPRequestInit, makeOutline, parseUri } from "./outgoing.ts";
+import { type CoAPRequestInit, makeOutline } from "./outgoing.ts";
 import { Pending } from "./pending.ts";
 import { refuseGroup } from "./pending_request.ts";
 import type { Memory } from "./recall.ts";
@@ -29,6 +29,7 @@ export interface ObserveInit extends
     | "etag"
     | "impatient"
     | "options"
+    | "proxy"
     | "signal"
     | "timeout"
   > {
@@ -53,6 +54,8 @@ export interface ObserveInit extends
 export interface ObservingClient {
   readonly all: Set<Pending>;
   readonly memory: Memory;
+  /** Where a request goes, and the options that name its target. */
+  destination(uri: string | URL, init: Pick<CoAPRequestInit, "proxy">): UriParts;
   /** Sends off; fails where the client is closed. */
   start(pending: Pending, parts: UriParts): void;
 }
@@ -88,7 +91,7 @@ export class Observations {
     if (code !== Code.GET && code !== Code.FETCH) {
       throw new TypeError(`Method must be GET or FETCH to observe: it is "${init.method}"`);
     }
-    const parts = parseUri(uri);
+    const parts = this.#client.destination(uri, init);
     const { blockSize, confirmable, impatient, timeout } = init;
     checkTimeout(timeout);
     const outline = makeOutline(code, parts, init);

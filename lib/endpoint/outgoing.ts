@@ -10,6 +10,7 @@ import type { CacheMode } from "./cache.ts";
 import { methodName } from "./methods.ts";
 import { addEach, addOptions, type OptionInput } from "./options.ts";
 import { toBytes } from "./response.ts";
+import type { ProxySettings } from "./via.ts";
 
 /** Which URI schemes there is a transport for. */
 const TRANSPORTS: Partial<Record<UriParts["scheme"], "udp">> = { coap: "udp" };
@@ -105,6 +106,12 @@ export interface CoAPRequestInit {
    * @default {false}
    */
   impatient?: boolean;
+  /**
+   * The forward proxy to ask; false for none.
+   *
+   * @default that of the client
+   */
+  proxy?: string | URL | ProxySettings | false;
   /**
    * Further options. One that may stand only once takes the place of the one from the fields above or the URI.
    *

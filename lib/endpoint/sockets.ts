@@ -42,6 +42,11 @@ export class OwnSockets implements Sockets {
     return binding;
   }
 
+  /** Those that are bound. */
+  get drivers(): Driver[] {
+    return [...this.#bound.values()];
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled(this.#binding.values());
     await Promise.all([...this.#bound.values()].map((driver) => driver.close()));
