@@ -33,6 +33,7 @@ import {
   type UnobservedReason,
 } from "../lib/engine/mod.ts";
 import type { Flow } from "../lib/flow.ts";
+import { isRequestCode, isResponseCode } from "../lib/wire/code.ts";
 import { decode, type Message, MessageType } from "../lib/wire/message.ts";
 import {
   type Bindings,
@@ -396,7 +397,7 @@ export class Lockstep {
       const { flow, bytes } = sent;
       const message = decode(bytes.slice(), { extendedTokens: true });
       this.note(`  -> ${flow.key}  ${showMessage(message)}`);
-      if (message.error !== undefined) this.fail(`Malformed bytes sent: ${toHex(bytes)}`);
+      if (!isLegal(message)) this.fail(`What must not be sent: ${toHex(bytes)}`);
       const peer = this.#peers.get(flow.key) ?? this.fail(`Sent to a stranger: ${flow.key}`);
       peer.unread.push({ at: this.now, flow, bytes: bytes.slice(), message });
     }
@@ -418,6 +419,14 @@ export class Lockstep {
     if (this.#trace.length >= 2 * TRACE) this.#trace.splice(0, TRACE);
     this.#trace.push(`${(this.now / 1000).toFixed(3).padStart(10)}  ${text}`);
   }
+}
+
+/** Whether a message has a code that its type may have (RFC 7252 sections 4.2 and 4.3, table 1). */
+function isLegal({ type, code, error }: Message): boolean {
+  if (error !== undefined) return false;
+  if (code === 0) return type !== MessageType.NonConfirmable;
+  if (type === MessageType.Reset) return false;
+  return isResponseCode(code) || (isRequestCode(code) && type !== MessageType.Acknowledgement);
 }
 
 /** A ladder that `settle` closes. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { afterEach, describe, it } from "node:test";
 import { type Lockstep, lockstep, settle } from "../../testing/lockstep.ts";
+import { Code } from "../wire/code.ts";
 
 /** A request that was sent. */
 function asked(): Lockstep {
@@ -90,11 +91,64 @@ describe("options that are not understood (table T3)", () => {
     });
   }
 
+  it("at a proxy: what is Safe-to-Forward goes on, what is Unsafe is refused, elective or not", () => {
+    const { app, peer } = lockstep({ serve: true, proxy: true });
+    peer.sends("CON GET 0x0001 token 20 Proxy-Uri:coap://192.0.2.9/ 65001:0x01 65000:0x01");
+    app.serves("GET Proxy-Uri:coap://192.0.2.9/ 65000:0x01 65001:0x01");
+    app.answers("2.05");
+    peer.receives("ACK 2.05 0x0001 token 20");
+    for (const [i, option] of ["65003", "65002"].entries()) {
+      peer.sends(`CON GET 0x001${i} token 20 Proxy-Uri:coap://192.0.2.9/ ${option}:0x01`);
+      const { payload } = peer.receives(`ACK 4.02 0x001${i} token 20 ...`).message;
+      assert(new TextDecoder().decode(payload).includes(option));
+    }
+  });
+
   it("Proxy-Uri and Proxy-Scheme where there is no proxy: 5.05", () => {
     const { peer } = lockstep({ serve: true });
     peer.sends("CON GET 0x0001 token 20 Proxy-Uri:coap://192.0.2.9/");
     peer.receives("ACK 5.05 0x0001 token 20");
     peer.sends("NON GET 0x0002 token 20 Proxy-Scheme:coap");
     peer.receives("NON 5.05 _ token 20");
+  });
+});
+
+describe("block options at their edges", () => {
+  afterEach(settle);
+
+  it("a PUT of 47 bytes with a Block1 in three bytes is continued", () => {
+    const { peer, silence } = lockstep({ serve: true });
+    peer.sendsBytes(
+      "440325b9bc306ac4bd03746573742d6275672d74726967676572d303000008ff" +
+        "30313233343536373839616263646566",
+    );
+    peer.receives("ACK 2.31 0x25b9 token bc306ac4 Block1:0/1/16");
+    silence();
+  });
+
+  it("of no length are block 0 of 16 bytes, in requests and responses", () => {
+    const { app, peer } = lockstep({ serve: true });
+    peer.sends('CON PUT 0x0001 token 20 /test Block1:0/0/16 "whole"');
+    app.serves('PUT /test "whole"');
+    app.answers("2.04");
+    peer.receives("ACK 2.04 0x0001 token 20 Block1:0/0/16");
+    peer.sends("CON GET 0x0002 token 20 /test Block2:0/0/16");
+    app.serves("GET /test Block2:0/0/16");
+    app.answers('2.05 "0123456789abcdefghij"');
+    peer.receives("ACK 2.05 0x0002 token 20 ...");
+    const id = app.asks("CON GET /ours");
+    peer.receives("CON GET $m token $t /ours");
+    peer.sends('ACK 2.05 $m token $t Block2:0/0/16 "whole"');
+    app.gets('2.05 "whole"', id);
+  });
+
+  it("the last block number there is takes no memory", () => {
+    const { peer, engine } = lockstep({ serve: true });
+    for (const options of ["Block1:1048575/0/1024", "Block1:1048575/0/1024 Size1:4294967295"]) {
+      peer.sends(`CON PUT 0x000${options.length & 7} token 20 /test ${options} "x"`);
+      const { code } = peer.takes()[0]!.message;
+      assert(code === Code.RequestEntityTooLarge || code === Code.RequestEntityIncomplete);
+    }
+    assertEquals([engine.sizes.transfers, engine.sizes.transferBytes], [0, 0]);
   });
 });
