@@ -7,13 +7,7 @@
 
 import { Buffer } from "node:buffer";
 import process from "node:process";
-import {
-  generate,
-  type OptionName,
-  type Packet,
-  parse,
-  type ParsedPacket,
-} from "coap-packet";
+import { generate, type OptionName, type Packet, parse, type ParsedPacket } from "coap-packet";
 import {
   Code,
   codeText,
@@ -78,9 +72,7 @@ function peerOption(packet: ParsedPacket, name: string): Buffer | undefined {
 
 function peerUint(packet: ParsedPacket, name: string): number {
   const value = peerOption(packet, name);
-  return value === undefined || value.length === 0
-    ? 0
-    : value.readUIntBE(0, value.length);
+  return value === undefined || value.length === 0 ? 0 : value.readUIntBE(0, value.length);
 }
 
 const CASES: Case[] = [
@@ -312,9 +304,7 @@ const { bun, deno, node } = process.versions as Record<
 const runtime = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
 console.log(`${runtime}, ns per message, median of ${ROUNDS} rounds`);
 console.log(
-  `${"".padEnd(38)}${"ours".padStart(8)}${"peer's".padStart(8)}${
-    "ratio".padStart(8)
-  }`,
+  `${"".padEnd(38)}${"ours".padStart(8)}${"peer's".padStart(8)}${"ratio".padStart(8)}`,
 );
 for (const test of CASES) check(test);
 for (const test of CASES) {
@@ -331,12 +321,8 @@ for (const test of CASES) {
     const own = median(times[0]);
     const other = median(times[1]);
     console.log(
-      `${test.name.padEnd(16)}  ${operation.padEnd(20)}${
-        own.toFixed(0).padStart(8)
-      }` +
-        `${other.toFixed(0).padStart(8)}${
-          (other / own).toFixed(1).padStart(8)
-        }`,
+      `${test.name.padEnd(16)}  ${operation.padEnd(20)}${own.toFixed(0).padStart(8)}` +
+        `${other.toFixed(0).padStart(8)}${(other / own).toFixed(1).padStart(8)}`,
     );
   }
 }
