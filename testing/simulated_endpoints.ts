@@ -1,6 +1,7 @@
 /** Clients and servers on a simulated network under a clock that the test moves. @module */
 
-import { CoAPClient } from "../lib/endpoint/client.ts";
+import { assertEquals } from "@std/assert";
+import { CoAPClient, sizesOf } from "../lib/endpoint/client.ts";
 import type { CoAPClientOptions } from "../lib/endpoint/endpoint_options.ts";
 import {
   type Handler,
@@ -22,6 +23,9 @@ import { SeededRandom } from "./seeded_random.ts";
 /** The server's address on the simulated network. */
 export const SERVER = "coap://127.0.0.1";
 
+/** MAX_TRANSMIT_WAIT of what is still under way and EXCHANGE_LIFETIME, ms. */
+const AT_REST = 93_000 + 247_000;
+
 /** A network with whatever is bound to it. */
 export class Simulation {
   readonly clock: ManualClock = new ManualClock();
@@ -30,6 +34,7 @@ export class Simulation {
   readonly sent: TraceEntry[] = [];
   readonly #random = new SeededRandom(7);
   readonly #open: { close(): Promise<void> }[] = [];
+  readonly #clients: CoAPClient[] = [];
 
   constructor(conditions: Partial<NetworkConditions> = {}) {
     this.network = new SimulatedNetwork({
@@ -46,6 +51,17 @@ export class Simulation {
     return this.sent.map(({ bytes }) => decode(bytes));
   }
 
+  /** Time that a datagram is on its way, ms. */
+  get latency(): number {
+    const { latency } = this.network.conditions;
+    return typeof latency === "number" ? latency : latency[1];
+  }
+
+  /** Closes it in the end. */
+  closeLater(endpoint: { close(): Promise<void> }): void {
+    this.#open.push(endpoint);
+  }
+
   /** A client; the name `server` resolves. */
   client(options: CoAPClientOptions = {}): CoAPClient {
     const client = new CoAPClient({
@@ -59,6 +75,7 @@ export class Simulation {
       ...options,
     });
     this.#open.push(client);
+    this.#clients.push(client);
     return client;
   }
 
@@ -107,6 +124,14 @@ export class Simulation {
   /** Lets time pass. */
   after(ms: number): Promise<void> {
     return this.clock.advanceAsync(ms);
+  }
+
+  /** Lets all lifetimes pass: then the clients must hold nothing. */
+  async rest(): Promise<void> {
+    await this.after(AT_REST);
+    for (const sizes of this.#clients.flatMap(sizesOf)) {
+      for (const [name, size] of Object.entries(sizes)) assertEquals([name, size], [name, 0]);
+    }
   }
 
   /** Closes everything that is open. */

@@ -8,7 +8,6 @@ import { bindUdp } from "../transport/udp.ts";
 import { Code } from "../wire/code.ts";
 import type { Link } from "../wire/link_format.ts";
 import type { UriParts } from "../wire/uri.ts";
-import { Upload } from "./body.ts";
 import { ResponseCache } from "./cache.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { discover } from "./discover.ts";
@@ -22,13 +21,13 @@ import {
   type PingOptions,
 } from "./endpoint_options.ts";
 import { askGroup, type GroupInit } from "./group.ts";
-import { methodCode, methodName } from "./methods.ts";
+import { methodCode } from "./methods.ts";
 import type { CoAPNotification } from "./notification.ts";
-import { Observations, type ObserveInit, type ObservingClient } from "./observe.ts";
-import { type CoAPRequestInit, makeOutline, parseUri } from "./outgoing.ts";
-import type { Pending } from "./pending.ts";
+import { Observations, type ObserveInit } from "./observe.ts";
+import { type CoAPRequestInit, parseUri } from "./outgoing.ts";
+import type { ClientCore, Pending } from "./pending.ts";
 import { PendingPing } from "./pending_ping.ts";
-import { PendingRequest } from "./pending_request.ts";
+import { startRequest } from "./pending_request.ts";
 import { BackOff, Memory } from "./recall.ts";
 import type { CoAPResponse } from "./response.ts";
 import { familyOf, OwnSockets, Routes, type Sockets } from "./sockets.ts";
@@ -80,7 +79,7 @@ export class CoAPClient implements AsyncDisposable {
   readonly #memory: Memory;
   readonly #via: Via | undefined;
   readonly #pending = new Set<Pending>();
-  readonly #face: ObservingClient;
+  readonly #core: ClientCore;
   readonly #observations: Observations;
   #closing: Promise<void> | undefined = undefined;
 
@@ -122,13 +121,13 @@ export class CoAPClient implements AsyncDisposable {
       cache === false ? undefined : new ResponseCache(cache === true ? {} : cache),
       backOff ? new BackOff() : undefined,
     );
-    this.#face = {
+    this.#core = {
       all: this.#pending,
       memory: this.#memory,
       destination: (uri, init) => this.#destination(uri, init),
       start: (pending, parts) => this.#start(pending, parts),
     };
-    this.#observations = new Observations(this.#face);
+    this.#observations = new Observations(this.#core);
   }
 
   static {
@@ -201,40 +200,7 @@ export class CoAPClient implements AsyncDisposable {
     init: CoAPRequestInit = {},
   ): Promise<CoAPResponse> {
     return new Promise((resolve, reject) => {
-      const code = methodCode(method);
-      const parts = this.#destination(uri, init);
-      const { payload, stream = false, onProgress } = init;
-      const { blockSize, confirmable, impatient, signal, timeout } = init;
-      checkTimeout(timeout);
-      const outline = makeOutline(code, parts, init);
-      const upload = payload instanceof ReadableStream ? new Upload(payload) : undefined;
-      const pending = new PendingRequest(
-        this.#pending,
-        `${methodName(code)} "${uri}"`,
-        {
-          uri: String(uri),
-          scheme: parts.scheme,
-          outline,
-          options: {
-            blockSize,
-            confirmable,
-            impatient,
-            timeout,
-            upload: upload !== undefined,
-            download: stream,
-            progress: onProgress !== undefined,
-          },
-          signal,
-          upload,
-          // What a stream brings is not known beforehand: nothing stored can answer it.
-          mode: upload === undefined ? init.cache : "no-store",
-          memory: this.#memory,
-          onProgress,
-        },
-        resolve,
-        reject,
-      );
-      this.#start(pending, parts);
+      startRequest(this.#core, methodCode(method), uri, init, resolve, reject);
     });
   }
 
@@ -331,7 +297,7 @@ export class CoAPClient implements AsyncDisposable {
    * ```
    */
   group(uri: string | URL, init: GroupInit = {}): AsyncIterableIterator<CoAPResponse, undefined> {
-    return askGroup(this.#face, uri, init);
+    return askGroup(this.#core, uri, init);
   }
 
   /**

@@ -9,9 +9,8 @@ import { Channel } from "./channel.ts";
 import type { CallEvent } from "./driver.ts";
 import { checkTimeout } from "./endpoint_options.ts";
 import { methodCode, methodName } from "./methods.ts";
-import type { ObservingClient } from "./observe.ts";
 import { type CoAPRequestInit, makeOutline, parseUri } from "./outgoing.ts";
-import { Pending } from "./pending.ts";
+import { type ClientCore, Pending } from "./pending.ts";
 import { type CoAPResponse, received } from "./response.ts";
 import type { Route } from "./sockets.ts";
 
@@ -42,7 +41,7 @@ const MAX_WAITING = 4096;
 
 /** Asks a group, from the first `next` on. */
 export function askGroup(
-  client: ObservingClient,
+  client: ClientCore,
   uri: string | URL,
   init: GroupInit,
 ): Channel<CoAPResponse> {

@@ -11,12 +11,11 @@ import { checkTimeout } from "./endpoint_options.ts";
 import { methodCode, methodName } from "./methods.ts";
 import { CoAPNotification } from "./notification.ts";
 import { type CoAPRequestInit, makeOutline } from "./outgoing.ts";
-import { Pending } from "./pending.ts";
+import { type ClientCore, Pending } from "./pending.ts";
 import { refuseGroup } from "./pending_request.ts";
 import type { Memory } from "./recall.ts";
 import { requestKey } from "./request_key.ts";
 import type { Route } from "./sockets.ts";
-import type { UriParts } from "../wire/uri.ts";
 
 /** How a resource is observed. */
 export interface ObserveInit extends
@@ -50,25 +49,15 @@ export interface ObserveInit extends
   stale?: boolean;
 }
 
-/** What observations need of their client. */
-export interface ObservingClient {
-  readonly all: Set<Pending>;
-  readonly memory: Memory;
-  /** Where a request goes, and the options that name its target. */
-  destination(uri: string | URL, init: Pick<CoAPRequestInit, "proxy">): UriParts;
-  /** Sends off; fails where the client is closed. */
-  start(pending: Pending, parts: UriParts): void;
-}
-
 /** Options that make no other observation of a request (RFC 7641 section 3.1). */
 const SHARED: ReadonlySet<number> = new Set([OptionNumber.Observe]);
 
 /** The observations of a client: one registration for each target, whoever wants it. */
 export class Observations {
-  readonly #client: ObservingClient;
+  readonly #client: ClientCore;
   readonly #shared = new Map<string, SharedObservation>();
 
-  constructor(client: ObservingClient) {
+  constructor(client: ClientCore) {
     this.#client = client;
   }
 
@@ -138,7 +127,7 @@ class SharedObservation extends Pending {
   #failure: { reason: unknown } | undefined = undefined;
 
   constructor(
-    client: ObservingClient,
+    client: ClientCore,
     target: Target,
     outline: Outline,
     options: RequestOptions,

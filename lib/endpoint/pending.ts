@@ -3,8 +3,22 @@
 import { CoAPError, type CoAPErrorReason } from "../errors.ts";
 import type { Flow } from "../flow.ts";
 import type { ExchangeId, FailedEvent, FailureReason } from "../engine/types.ts";
+import type { UriParts } from "../wire/uri.ts";
 import type { Call, CallEvent, Driver } from "./driver.ts";
+import type { CoAPRequestInit } from "./outgoing.ts";
+import type { Memory } from "./recall.ts";
 import type { Route } from "./sockets.ts";
+
+/** What pending things need of their client. */
+export interface ClientCore {
+  /** All that is pending. */
+  readonly all: Set<Pending>;
+  readonly memory: Memory;
+  /** Where a request goes, and the options that name its target. */
+  destination(uri: string | URL, init: Pick<CoAPRequestInit, "proxy">): UriParts;
+  /** Sends one off to the host of the URI; it fails where the client is closed. */
+  start(pending: Pending, parts: UriParts): void;
+}
 
 const FAILURES: Record<FailureReason, string> = {
   "timeout": "No response in time",

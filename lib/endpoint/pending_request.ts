@@ -8,27 +8,71 @@ import type {
   RequestOptions,
   ResponseEvent,
 } from "../engine/types.ts";
-import { DownloadStream, type Upload } from "./body.ts";
+import { DownloadStream, Upload } from "./body.ts";
 import type { CacheMode } from "./cache.ts";
 import type { CallEvent } from "./driver.ts";
-import type { TransferProgress } from "./outgoing.ts";
-import { Pending } from "./pending.ts";
+import { checkTimeout } from "./endpoint_options.ts";
+import { methodName } from "./methods.ts";
+import { type CoAPRequestInit, makeOutline, type TransferProgress } from "./outgoing.ts";
+import { type ClientCore, Pending } from "./pending.ts";
 import type { Memory, Recall } from "./recall.ts";
 import { type CoAPResponse, received } from "./response.ts";
 import type { Route } from "./sockets.ts";
 
-/** What is to be done. */
-export interface Job {
+/** What is to be sent, and what for. */
+interface Job {
   readonly uri: string;
   readonly scheme: string;
   readonly outline: Outline;
   readonly options: RequestOptions;
-  readonly signal: AbortSignal | undefined;
   /** The payload where it comes from a stream. */
   readonly upload: Upload | undefined;
   readonly mode: CacheMode | undefined;
-  readonly memory: Memory;
   readonly onProgress: ((progress: TransferProgress) => void) | undefined;
+  resolve(response: CoAPResponse): void;
+  reject(reason: unknown): void;
+}
+
+/**
+ * Makes a request and sends it off.
+ *
+ * @throws what `CoAPClient.request` rejects with where there is something wrong with it
+ */
+export function startRequest(
+  client: ClientCore,
+  code: number,
+  uri: string | URL,
+  init: CoAPRequestInit,
+  resolve: (response: CoAPResponse) => void,
+  reject: (reason: unknown) => void,
+): void {
+  const parts = client.destination(uri, init);
+  const { blockSize, confirmable, impatient, onProgress, payload, stream, timeout } = init;
+  checkTimeout(timeout);
+  const outline = makeOutline(code, parts, init);
+  const upload = payload instanceof ReadableStream ? new Upload(payload) : undefined;
+  const options = {
+    blockSize,
+    confirmable,
+    impatient,
+    timeout,
+    upload: upload !== undefined,
+    download: stream,
+    progress: onProgress !== undefined,
+  };
+  const pending = new PendingRequest(client, `${methodName(code)} "${uri}"`, init.signal, {
+    uri: String(uri),
+    scheme: parts.scheme,
+    outline,
+    options,
+    upload,
+    // What a stream brings is not known beforehand: nothing stored can answer it.
+    mode: upload === undefined ? init.cache : "no-store",
+    onProgress,
+    resolve,
+    reject,
+  });
+  client.start(pending, parts);
 }
 
 /** @throws {CoAPError} `invalid-uri` where the request is for one endpoint and goes to a group */
@@ -40,34 +84,26 @@ export function refuseGroup({ flow }: Route): void {
 }
 
 /** A request without an outcome, or one whose response is still being read. */
-export class PendingRequest extends Pending {
+class PendingRequest extends Pending {
+  readonly #memory: Memory;
   readonly #job: Job;
-  readonly #resolve: (response: CoAPResponse) => void;
-  readonly #reject: (reason: unknown) => void;
   #recall: Recall | undefined = undefined;
   #download: DownloadStream | undefined = undefined;
 
-  constructor(
-    all: Set<Pending>,
-    what: string,
-    job: Job,
-    resolve: (response: CoAPResponse) => void,
-    reject: (reason: unknown) => void,
-  ) {
-    super(all, what, job.signal);
+  constructor(client: ClientCore, what: string, signal: AbortSignal | undefined, job: Job) {
+    super(client.all, what, signal);
+    this.#memory = client.memory;
     this.#job = job;
-    this.#resolve = resolve;
-    this.#reject = reject;
   }
 
   protected override send(route: Route): ExchangeId | undefined {
     refuseGroup(route);
     const { driver, flow } = route;
-    const { uri, scheme, memory, outline, options, mode } = this.#job;
-    const recall = this.#recall = memory.recall(scheme, flow, outline, mode);
+    const { uri, scheme, outline, options, mode } = this.#job;
+    const recall = this.#recall = this.#memory.recall(scheme, flow, outline, mode);
     if (recall.answer === undefined) return driver.request(flow, recall.request, options, this);
     this.#finish();
-    this.#resolve(received(recall.answer, flow, uri));
+    this.#job.resolve(received(recall.answer, flow, uri));
     return undefined;
   }
 
@@ -89,7 +125,7 @@ export class PendingRequest extends Pending {
 
   protected override failed(reason: unknown): void {
     this.#job.upload?.cancel(reason);
-    if (this.#download === undefined) this.#reject(reason);
+    if (this.#download === undefined) this.#job.reject(reason);
     else this.#download.fail(reason);
   }
 
@@ -103,7 +139,7 @@ export class PendingRequest extends Pending {
         () => void this.drop(),
       );
     } else this.#finish();
-    this.#resolve(received(content, flow, this.#job.uri, this.#download?.stream));
+    this.#job.resolve(received(content, flow, this.#job.uri, this.#download?.stream));
   }
 
   #finish(): void {
