@@ -131,7 +131,7 @@ export class Call implements ClientOwner, DownloadOwner {
 
   /** @throws {CoAPError} where the request can not be encoded or a limit is reached */
   start(now: number): void {
-    const echo = this.#host.echoes.take(this.#flow.key);
+    const echo = this.#settings.proxy ? undefined : this.#host.echoes.take(this.#flow.key);
     if (echo !== undefined) this.#echo = { number: OptionNumber.Echo, value: echo };
     try {
       this.#upload(now);
@@ -327,6 +327,7 @@ export class Call implements ClientOwner, DownloadOwner {
 
   /** Repeats the request once where the server wants an Echo; else keeps the value for the next request. */
   #answerEcho(now: number, exchange: ClientExchange, message: Message, echo: Option): boolean {
+    if (this.#settings.proxy) return false; // only the client can say that it still wants this
     if (message.code !== Code.Unauthorized) {
       this.#host.echoes.put(this.#flow.key, echo.value);
       return false;

@@ -112,7 +112,10 @@ export class Engine {
       onResponse: (now, peer, flow, message) =>
         this.#exchanges.onResponse(now, peer, flow, message),
       onStrayReset: (now, peer, id) => this.#serving.observers.onReset(now, peer, id),
-      onRejected: (flow, message) => this.#emit({ type: "rejected", flow, message }),
+      onRejected: (now, flow, message, bytes) => {
+        this.#emit({ type: "rejected", flow, message });
+        this.#exchanges.onMalformed(now, flow, message, bytes);
+      },
     };
     this.#layer = new Reliability(this.#shared, upper);
     this.#exchanges = new Exchanges(
@@ -368,7 +371,7 @@ export class Engine {
 }
 
 function checkBlockSize(size: number): number {
-  if (!(size >= 16 && size <= 1024) || (size & (size - 1)) !== 0) {
+  if (!Number.isInteger(size) || size < 16 || size > 1024 || (size & (size - 1)) !== 0) {
     throw new RangeError(`Block size must be a power of two from 16 to 1024: it is "${size}"`);
   }
   return size;

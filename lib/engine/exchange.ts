@@ -2,6 +2,7 @@
 
 import type { Flow } from "../flow.ts";
 import { equalBytes } from "../wire/bytes.ts";
+import { isResponseCode } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
 import { encode, MessageType } from "../wire/message.ts";
 import { checkResponseOptions, isUnsafe, type Option, optionDefinition } from "../wire/option.ts";
@@ -58,7 +59,7 @@ export class ClientExchange implements SentOwner, Timed {
   kept = false;
   /** Whether it asks for no response at all (RFC 7967). */
   quiet = false;
-  /** Whether responses may carry options that are not known but Safe-to-Forward. */
+  /** Whether it is a client's, handed on: responses may carry options that are not known but Safe-to-Forward. */
   proxy = false;
   /** Whether the empty acknowledgement came. */
   acknowledged = false;
@@ -300,6 +301,14 @@ export class Exchanges {
     if (group === undefined || checkResponseOptions(message.options) !== undefined) return false;
     group.onResponse(now, flow, message);
     return true;
+  }
+
+  /** A datagram that is no message, but was to be the response to a request that a client of ours waits for. */
+  onMalformed(now: number, flow: Flow, { code, error }: Message, bytes: Uint8Array): void {
+    const tokens = isResponseCode(code) ? this.#layer.peers.get(flow.key)?.tokens : undefined;
+    const exchange = tokens?.get(tokenKey(bytes.subarray(4, 4 + (bytes[0]! & 15))));
+    if (exchange?.proxy !== true) return;
+    this.fail(now, exchange, "rejected-response", `Response is malformed: ${error!.reason}`);
   }
 
   /** A token that no request to a group has. */

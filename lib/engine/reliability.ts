@@ -54,8 +54,8 @@ export interface Upper {
   onResponse(now: number, peer: Peer | undefined, flow: Flow, message: Message): boolean;
   /** A Reset came that answers no message under way. Answers whether it means something all the same. */
   onStrayReset(now: number, peer: Peer, id: number): boolean;
-  /** A datagram was not processed. */
-  onRejected(flow: Flow, message: Message): void;
+  /** A datagram is no message. */
+  onRejected(now: number, flow: Flow, message: Message, bytes: Uint8Array): void;
 }
 
 /** What the layers share. */
@@ -259,7 +259,7 @@ export class Reliability {
     const { type, code, error } = message;
     if (error !== undefined && (error.reason === "too-short" || error.reason === "version")) {
       stats.rejectedMalformed++;
-      return this.#upper.onRejected(flow, message);
+      return this.#upper.onRejected(now, flow, message, bytes);
     }
     typeCount(stats, type, false);
     const kind = error !== undefined
@@ -274,7 +274,7 @@ export class Reliability {
     switch (ARRIVAL[kind]![type]) {
       case Arrival.Reset:
         if (kind === Kind.Empty) stats.receivedPing++;
-        else this.#reject(flow, message, kind);
+        else this.#reject(now, flow, message, kind, bytes);
         return this.#reset(flow, message);
       case Arrival.Process:
         return this.#request(now, flow, message, bytes.length);
@@ -285,14 +285,14 @@ export class Reliability {
       case Arrival.Rejected:
         return this.#rejected(now, flow, message);
       default:
-        if (kind !== Kind.Empty) this.#reject(flow, message, kind);
+        if (kind !== Kind.Empty) this.#reject(now, flow, message, kind, bytes);
     }
   }
 
-  #reject(flow: Flow, message: Message, kind: number): void {
+  #reject(now: number, flow: Flow, message: Message, kind: number, bytes: Uint8Array): void {
     if (kind === Kind.Malformed) {
       this.#shared.stats.rejectedMalformed++;
-      this.#upper.onRejected(flow, message);
+      this.#upper.onRejected(now, flow, message, bytes);
     } else this.#shared.stats.rejectedUnexpected++;
   }
 

@@ -99,7 +99,13 @@ export interface RequestOptions {
   download?: boolean;
   /** Report the progress of blockwise transfers in events `progress`, and ask for Size2. @default {false} */
   progress?: boolean;
-  /** Accept responses with options that are not known but Safe-to-Forward: they go on to a client. @default {false} */
+  /**
+   * The request is a client's, handed on by a proxy: accept responses with options that are not known but
+   * Safe-to-Forward, leave Echo values to the client, and fail at once where the response is malformed
+   * (RFC 7252 section 5.7.1).
+   *
+   * @default {false}
+   */
   proxy?: boolean;
   /** Register as an observer (RFC 7641): events `notification` until the observation ends. @default {false} */
   observe?: boolean;
