@@ -5,6 +5,7 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
 import process from "node:process";
 import { inPath } from "../scripts/runtimes.mjs";
 import { parsePdus, type Pdu } from "./libcoap_log.ts";
@@ -58,35 +59,73 @@ export interface CoapServer extends AsyncDisposable {
   readonly port: number;
   /** Its address in front of a path: `coap://127.0.0.1:PORT`. */
   readonly origin: string;
-  /** What it has sent and received so far. */
-  pdus(): Pdu[];
+  /**
+   * What it has sent and received, as soon as that is complete in the eyes of `check`: its log comes later than the
+   * messages.
+   *
+   * @throws {Error} where it does not come to that within 6 s, which is enough for one retransmission
+   */
+  pdus(check: (pdus: Pdu[]) => boolean): Promise<Pdu[]>;
   /** Ends it. */
   close(): Promise<void>;
 }
+
+/** After this time a server is ended in any case, ms. */
+const LIFETIME = 120_000;
 
 const children = new Set<ChildProcess>();
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
 });
 
-/** Starts `coap-server` on a loopback port of its own and waits until the port is bound. */
+const BOUND = /created UDP {2}endpoint \S+:(\d+)\n/;
+
+/**
+ * Starts `coap-server` on a loopback port of its own and waits until the port is bound. It is ended after two minutes
+ * in any case.
+ */
 export async function startCoapServer(args: readonly string[] = []): Promise<CoapServer> {
   const program = need().server;
   // With port 0 the system chooses, and the log tells what: nobody else can take it meanwhile.
-  const server = start(program, ["-A", "127.0.0.1", "-p", "0", "-d", "100", "-v", "7", ...args]);
+  const server = start(
+    program,
+    ["-A", "127.0.0.1", "-p", "0", "-d", "100", "-v", "7", ...args],
+    LIFETIME,
+  );
   try {
-    await server.until(/created UDP {2}endpoint \S+:\d+\n/, 5_000);
+    await server.until((output) => BOUND.test(output), "bind a port", 5_000);
   } catch (error) {
     await server.end();
     throw error;
   }
-  const port = Number(/created UDP {2}endpoint \S+:(\d+)\n/.exec(server.output())![1]);
+  const port = Number(BOUND.exec(server.output())![1]);
   return {
     port,
     origin: `coap://127.0.0.1:${port}`,
-    pdus: () => parsePdus(server.output()),
+    async pdus(check): Promise<Pdu[]> {
+      await using _ = poke(port);
+      await server.until((output) => check(parsePdus(output)), "do what was expected", 6_000);
+      return parsePdus(server.output());
+    },
     close: () => server.end(),
     [Symbol.asyncDispose]: () => server.end(),
+  };
+}
+
+const POKED = /.* received 1 bytes\n/g;
+
+/**
+ * Makes the server write its log: the lines of a message stay in a buffer until something else happens. A datagram
+ * of one byte is logged and otherwise ignored.
+ */
+function poke(port: number): AsyncDisposable {
+  const socket = createSocket("udp4");
+  const timer = setInterval(() => socket.send(Uint8Array.of(0), port, "127.0.0.1"), 20);
+  return {
+    [Symbol.asyncDispose]: () => {
+      clearInterval(timer);
+      return new Promise((resolve) => socket.close(() => resolve()));
+    },
   };
 }
 
@@ -100,14 +139,10 @@ export async function runCoapClient(
   args: readonly string[],
   timeout = 60_000,
 ): Promise<ClientRun> {
-  const client = start(need().client, ["-v", "7", ...args]);
-  const timer = Promise.withResolvers<"late">();
-  const handle = setTimeout(() => timer.resolve("late"), timeout);
-  const outcome = await Promise.race([client.ended, timer.promise]);
-  clearTimeout(handle);
-  await client.end();
+  const client = start(need().client, ["-v", "7", ...args], timeout);
+  const isLate = await client.ended;
   const output = client.output();
-  if (outcome === "late") {
+  if (isLate) {
     throw new Error(`coap-client "${args.join(" ")}" ran for ${timeout} ms:\n${output}`);
   }
   return { pdus: parsePdus(output), output };
@@ -121,25 +156,31 @@ function need(): Programs {
 
 interface Running {
   output(): string;
-  /** Resolves when it has ended and everything it wrote is there. */
-  ended: Promise<void>;
-  /** Waits until its output matches. */
-  until(pattern: RegExp, timeout: number): Promise<void>;
+  /** Resolves when it has ended and everything it wrote is there; true where its time was over. */
+  ended: Promise<boolean>;
+  /** Waits until its output is as wanted. */
+  until(check: (output: string) => boolean, what: string, timeout: number): Promise<void>;
   /** Asks it to end, then kills it. */
   end(): Promise<void>;
 }
 
-function start(program: string, args: readonly string[]): Running {
+function start(program: string, args: readonly string[], lifetime: number): Running {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
   children.add(child);
-  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const { promise: ended, resolve } = Promise.withResolvers<boolean>();
+  let late = false;
+  const alarm = setTimeout(() => {
+    late = true;
+    child.kill("SIGKILL");
+  }, lifetime);
   let over = false;
   let output = "";
   let onOutput = (): void => {};
   const finish = (): void => {
     over = true;
+    clearTimeout(alarm);
     children.delete(child);
-    resolve();
+    resolve(late);
     onOutput();
   };
   for (const stream of [child.stdout, child.stderr]) {
@@ -153,19 +194,24 @@ function start(program: string, args: readonly string[]): Running {
     finish();
   });
   child.on("close", finish);
-  const until = (pattern: RegExp, timeout: number): Promise<void> =>
+  const until = (
+    check: (output: string) => boolean,
+    what: string,
+    timeout: number,
+  ): Promise<void> =>
     new Promise((resolve, reject) => {
-      const fail = (what: string): void => {
-        onOutput = (): void => {};
-        reject(new Error(`${program} ${what}:\n${output}`));
-      };
-      const timer = setTimeout(() => fail(`did not come up in ${timeout} ms`), timeout);
-      onOutput = (): void => {
-        if (!over && !pattern.test(output)) return;
+      const settle = (error?: Error): void => {
         clearTimeout(timer);
         onOutput = (): void => {};
-        if (pattern.test(output)) resolve();
-        else fail("ended");
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const fail = (why: string): void =>
+        settle(new Error(`${program} did not ${what}: ${why}\n${output.replaceAll(POKED, "")}`));
+      const timer = setTimeout(() => fail(`${timeout} ms are over`), timeout);
+      onOutput = (): void => {
+        if (check(output)) settle();
+        else if (over) fail("it ended");
       };
       onOutput();
     });

@@ -1,0 +1,67 @@
+/** What the interop tests share. @module */
+
+import { describe, it } from "node:test";
+import type { Bind } from "@x/coap/udp";
+import { whySkip } from "./libcoap.ts";
+import type { Pdu } from "./libcoap_log.ts";
+
+/** Defines one test of a suite. */
+export type DefineTest = (name: string, test: () => Promise<void>) => void;
+
+/**
+ * A suite that needs libcoap. Without it every test is skipped; the reason is in the suite's name, since not every
+ * runner reports one.
+ */
+export function describeWithLibcoap(name: string, define: (test: DefineTest) => void): void {
+  const reason = whySkip();
+  describe(
+    reason === false ? name : `${name} (${reason})`,
+    () => define((test, run) => void it(test, { skip: reason !== false }, run)),
+  );
+}
+
+/** Messages in a few words, to compare a whole exchange at once: `"sent CON GET"`, `"lost CON GET"`. */
+export function inWords(pdus: readonly Pdu[]): string[] {
+  return pdus.map(({ direction, dropped, type, code }) =>
+    `${dropped ? "lost" : direction} ${type} ${code}`
+  );
+}
+
+/**
+ * A transport that sends no datagram whose number, counted from 1, is in the list; the counterpart of libcoap's `-l`.
+ *
+ * @param list numbers and ranges, such as `"2,5,9-10"`
+ */
+export function withLosses(bind: Bind, list: string): Bind {
+  const lost = parseList(list);
+  return async (options, handler) => {
+    const transport = await bind(options, handler);
+    let count = 0;
+    return {
+      get address() {
+        return transport.address;
+      },
+      flow: (address, port) => transport.flow(address, port),
+      send(flow, bytes): void {
+        if (!lost.has(++count)) transport.send(flow, bytes);
+      },
+      flush: () => transport.flush(),
+      ref: () => transport.ref(),
+      unref: () => transport.unref(),
+      close: () => transport.close(),
+    };
+  };
+}
+
+/** The numbers in a list such as `"2,5,9-10"`. */
+function parseList(list: string): Set<number> {
+  const numbers = new Set<number>();
+  for (const part of list.split(",")) {
+    const match = /^(\d+)(?:-(\d+))?$/.exec(part);
+    if (match === null) throw new Error(`List of numbers and ranges is malformed: "${list}"`);
+    const first = Number(match[1]);
+    const last = Number(match[2] ?? first);
+    for (let number = first; number <= last; number++) numbers.add(number);
+  }
+  return numbers;
+}
