@@ -189,6 +189,7 @@ export class Engine {
         `A request can not have the code "${codeText(outline.code)}"`,
       );
     }
+    this.#checkRoom();
     const { defaultLeisure, ackTimeout, ackRandomFactor, maxTransmitWait } =
       this.#shared.parameters;
     const group = defaultLeisure + ackTimeout * ackRandomFactor;
@@ -242,14 +243,20 @@ export class Engine {
 
   /** Sends a ping. Ends with an event `pong` or `failed`, unless it is canceled. */
   ping(now: number, flow: Flow): ExchangeId {
+    this.#checkRoom();
     const peer = this.#layer.peer(now, flow);
-    if (peer === undefined || this.#calls.size >= this.#shared.limits.exchanges) {
-      throw new CoAPError("limit", `More than "${this.#calls.size}" requests are under way`);
+    if (peer === undefined) {
+      throw new CoAPError("limit", `More than "${this.#layer.peers.size}" peers are known`);
     }
     const ping = new Ping(++this.#lastId, peer, flow, this.#layer, (event) => this.#settle(event));
     this.#calls.set(ping.id, ping);
     ping.start(now);
     return ping.id;
+  }
+
+  #checkRoom(): void {
+    if (this.#calls.size < this.#shared.limits.exchanges) return;
+    throw new CoAPError("limit", `More than "${this.#calls.size}" requests are under way`);
   }
 
   /**

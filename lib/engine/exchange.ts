@@ -433,7 +433,9 @@ export class Exchanges {
   measure(exchange: ServerExchange, outline: Outline): number {
     const { code, options, payload } = outline;
     const { token } = exchange.request;
-    return encode({ code, token, options, payload }, this.#shared).length;
+    const bytes = encode({ code, token, options, payload }, this.#shared);
+    checkSize(bytes);
+    return bytes.length;
   }
 
   /** Leaves a request without an answer; a Confirmable one is acknowledged. */

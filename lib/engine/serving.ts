@@ -125,7 +125,7 @@ export class Serving {
   /** What a request is answered that the application does not get to see. */
   #refuse(now: number, exchange: ServerExchange): Outline | undefined {
     const { request: { options }, request, peer } = exchange;
-    if (this.#handling.size > this.#host.shared.limits.handling) {
+    if (this.size > this.#host.shared.limits.handling) {
       this.#host.shared.stats.rejectedLimit++;
       return { code: Code.ServiceUnavailable, options: [maxAge(1)] };
     }
@@ -181,6 +181,8 @@ export class Serving {
     const confirmable = options.confirmable ?? exchange.request.type === MessageType.Confirmable;
     const observed = options.observe !== undefined && isSuccess(outline.code) &&
       asksToObserve(exchange.request);
+    // What can not be encoded registers nobody.
+    if (observed) this.#host.exchanges.measure(exchange, { ...outline, payload: undefined });
     const number = observed
       ? this.observers.register(now, exchange, options.observe!, outline)
       : -1;
@@ -221,6 +223,7 @@ export class Serving {
       this.#host.exchanges.stayQuiet(exchange);
       this.answered(exchange, "suppressed");
     } else if (flow.multicast) {
+      this.#host.exchanges.measure(exchange, outline); // what can not be encoded fails now
       const leisure = new Leisure(exchange, outline, (later, it) => this.#leisureOver(later, it));
       this.#leisurely.add(leisure);
       const { defaultLeisure } = this.#host.shared.parameters;
