@@ -163,8 +163,8 @@ export class ScriptedApplication {
   }
 
   /** The next event is the response of the line, to the last request asked or the one named. */
-  gets(text: string, id: ExchangeId = this.#asked, payload?: Uint8Array): Message {
-    const event = this.event("response", id);
+  gets(text: string, id?: ExchangeId, payload?: Uint8Array): Message {
+    const event = this.event("response", id ?? this.#asked);
     const difference = compare(event.message, parseLine(text, payload), this.#ladder.bindings);
     if (difference !== undefined) {
       this.#ladder.fail(
