@@ -15,13 +15,17 @@ import type {
   MemberEvent,
   NeedBodyEvent,
   NotificationEvent,
+  NotifyOptions,
   Outline,
   PongEvent,
   ProgressEvent,
+  RejectedEvent,
   RequestEvent,
   RequestOptions,
   ResponseEvent,
   ResponseOptions,
+  UnobservedEvent,
+  Variant,
 } from "../engine/types.ts";
 import type { Bind, BindOptions, Transport, TransportHandler } from "../transport/transport.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
@@ -70,6 +74,10 @@ export interface DriverOptions extends EngineOptions {
   onRequest?: (event: RequestEvent) => void;
   /** Hears of the responses that were asked to report. */
   onAnswered?: (event: AnsweredEvent) => void;
+  /** Hears of observers that are none any more. */
+  onUnobserved?: (event: UnobservedEvent) => void;
+  /** Hears of datagrams that are no message. */
+  onRejected?: (event: RejectedEvent) => void;
   /** Sees every datagram. */
   onMessage?: (message: RawMessage) => void;
   /** Hears what nobody else is told: errors of the network, exceptions of the functions above. */
@@ -181,6 +189,31 @@ export class Driver implements TransportHandler {
     if (this.#closing !== undefined) return;
     this.#engine.respond(this.#clock.now(), id, outline, options);
     this.#schedule();
+  }
+
+  /** The different requests by which a resource is observed. */
+  observed(resource: string): Variant[] {
+    return this.#engine.observed(resource);
+  }
+
+  /** Sends a state to observers. Throws as `Engine.notify`; after `close` there are none. */
+  notify(
+    resource: string,
+    variant: string | undefined,
+    outline: Outline,
+    options?: NotifyOptions,
+  ): number {
+    if (this.#closing !== undefined) return 0;
+    const count = this.#engine.notify(this.#clock.now(), resource, variant, outline, options);
+    this.#schedule();
+    return count;
+  }
+
+  /** Forgets all observers, without a word to them. */
+  forgetObservers(): void {
+    if (this.#closing !== undefined) return;
+    this.#engine.forgetObservers(this.#clock.now());
+    this.#drain();
   }
 
   /** Gives up a request of ours, a ping, or a request of a peer. */
@@ -324,6 +357,10 @@ export class Driver implements TransportHandler {
         return this.#calls.get(event.id)?.onEvent(event);
       case "answered":
         return this.#options.onAnswered?.(event);
+      case "unobserved":
+        return this.#options.onUnobserved?.(event);
+      case "rejected":
+        return this.#options.onRejected?.(event);
     }
   }
 
