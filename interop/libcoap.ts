@@ -49,7 +49,7 @@ export function whySkip(): string | false {
 export interface ClientRun {
   /** The messages in the order in which it sent and received them. */
   pdus: Pdu[];
-  /** Everything it wrote. */
+  /** Everything it wrote, errors first. */
   output: string;
 }
 
@@ -141,11 +141,11 @@ export async function runCoapClient(
 ): Promise<ClientRun> {
   const client = start(need().client, ["-v", "7", ...args], timeout);
   const isLate = await client.ended;
-  const output = client.output();
+  const output = client.errors() + client.output();
   if (isLate) {
     throw new Error(`coap-client "${args.join(" ")}" ran for ${timeout} ms:\n${output}`);
   }
-  return { pdus: parsePdus(output), output };
+  return { pdus: parsePdus(client.output()), output };
 }
 
 function need(): Programs {
@@ -155,7 +155,10 @@ function need(): Programs {
 }
 
 interface Running {
+  /** What it wrote to standard output: its log. */
   output(): string;
+  /** What it wrote to standard error. */
+  errors(): string;
   /** Resolves when it has ended and everything it wrote is there; true where its time was over. */
   ended: Promise<boolean>;
   /** Waits until its output is as wanted. */
@@ -175,6 +178,7 @@ function start(program: string, args: readonly string[], lifetime: number): Runn
   }, lifetime);
   let over = false;
   let output = "";
+  let errors = ""; // apart, since they would fall between the lines of a message
   let onOutput = (): void => {};
   const finish = (): void => {
     over = true;
@@ -183,14 +187,13 @@ function start(program: string, args: readonly string[], lifetime: number): Runn
     resolve(late);
     onOutput();
   };
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-      onOutput();
-    });
-  }
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+    onOutput();
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => errors += text);
   child.on("error", (error) => {
-    output += error.message;
+    errors += error.message;
     finish();
   });
   child.on("close", finish);
@@ -207,7 +210,11 @@ function start(program: string, args: readonly string[], lifetime: number): Runn
         else reject(error);
       };
       const fail = (why: string): void =>
-        settle(new Error(`${program} did not ${what}: ${why}\n${output.replaceAll(POKED, "")}`));
+        settle(
+          new Error(
+            `${program} did not ${what}: ${why}\n${errors}${output.replaceAll(POKED, "")}`,
+          ),
+        );
       const timer = setTimeout(() => fail(`${timeout} ms are over`), timeout);
       onOutput = (): void => {
         if (check(output)) settle();
@@ -222,5 +229,5 @@ function start(program: string, args: readonly string[], lifetime: number): Runn
     await ended;
     clearTimeout(timer);
   };
-  return { output: () => output, ended, until, end };
+  return { output: () => output, errors: () => errors, ended, until, end };
 }
