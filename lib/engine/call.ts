@@ -87,6 +87,7 @@ export class Call implements ClientOwner, DownloadOwner {
   #handsOn = false;
   /** The classes of responses that No-Response asks not to send, as bits (RFC 7967). */
   readonly #quiet: number;
+  #observes: boolean;
 
   constructor(
     host: CallHost,
@@ -102,6 +103,7 @@ export class Call implements ClientOwner, DownloadOwner {
     this.#code = outline.code;
     this.#options = [...outline.options ?? []];
     this.#settings = settings;
+    this.#observes = settings.observe ?? false;
     this.#start = start;
     this.#rawUpload = findOption(this.#options, OptionNumber.Block1) !== undefined;
     const block2 = uintOption(this.#options, OptionNumber.Block2);
@@ -191,7 +193,7 @@ export class Call implements ClientOwner, DownloadOwner {
       if (this.#tag !== undefined) options.push(this.#tag);
     }
     if (this.#echo !== undefined) options.push(this.#echo);
-    const observes = this.#settings.observe === true;
+    const observes = this.#observes;
     if (observes) options.push({ number: OptionNumber.Observe, value: NOTHING });
     const exchange = this.#host.exchanges.start(
       now,
@@ -264,6 +266,11 @@ export class Call implements ClientOwner, DownloadOwner {
     this.#offset = 0;
     this.#attempt(() => this.#upload(now));
     return true;
+  }
+
+  /** The token of the message that it waits for an answer to. */
+  get token(): Uint8Array | undefined {
+    return this.#exchange?.token;
   }
 
   // -------------------------------------------------------------- responses
@@ -403,6 +410,29 @@ export class Call implements ClientOwner, DownloadOwner {
   }
 
   // -------------------------------------------------------------- the end
+
+  /**
+   * Ends an observation and waits for what the server answers to that, as a request does. Answers false where there is
+   * none whose registration could be named: then nothing happens.
+   */
+  deregister(now: number): boolean {
+    if (this.#observation === undefined || this.#inBlocks) return false;
+    const registration = this.#observation.release(now);
+    this.#observation = undefined;
+    this.#observes = false;
+    this.#exchange = registration && Observation.deregister(
+      now,
+      this.#host,
+      registration,
+      this.#code,
+      this.#options,
+      this.#body,
+      this.#start,
+      this,
+    );
+    if (this.#exchange === undefined) this.#fail("timeout", "Registration was lost");
+    return true;
+  }
 
   /** The application gives up; an observation is deregistered. */
   cancel(now: number): void {

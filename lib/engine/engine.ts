@@ -241,6 +241,23 @@ export class Engine {
     if (call instanceof Call) call.consume(now);
   }
 
+  /** The token of a request of ours that waits for a response. */
+  token(id: ExchangeId): Uint8Array | undefined {
+    const call = this.#calls.get(id);
+    return call instanceof Call ? call.token : undefined;
+  }
+
+  /**
+   * Ends an observation of ours as `cancel` does, but the exchange goes on until the server has answered: it ends with an
+   * event `response` or `failed`.
+   *
+   * @returns whether there is such an observation; one that has not begun is none
+   */
+  deregister(now: number, id: ExchangeId): boolean {
+    const call = this.#calls.get(id);
+    return call instanceof Call && call.deregister(now);
+  }
+
   /** Sends a ping. Ends with an event `pong` or `failed`, unless it is canceled. */
   ping(now: number, flow: Flow): ExchangeId {
     this.#checkRoom();

@@ -220,12 +220,18 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
     }
   }
 
-  /** The application has seen enough: tells the server. */
-  cancel(now: number): void {
+  /** Ends it here, without a word to the server. Answers the exchange of the registration, where one stands. */
+  release(now: number): ClientExchange | undefined {
     this.#stop(now);
     const exchange = this.#exchange;
+    if (exchange !== undefined) this.#host.exchanges.end(now, exchange);
+    return exchange;
+  }
+
+  /** The application has seen enough: tells the server. */
+  cancel(now: number): void {
+    const exchange = this.release(now);
     if (exchange === undefined) return;
-    this.#host.exchanges.end(now, exchange);
     // Without its body the request can not be repeated: a Reset to the next notification tells as well.
     if (this.#payload === undefined) return;
     Observation.deregister(
@@ -239,7 +245,12 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
     );
   }
 
-  /** Deregisters the observation of an ended exchange (RFC 7641 section 3.6). */
+  /**
+   * Deregisters the observation of an ended exchange (RFC 7641 section 3.6).
+   *
+   * @param owner waits for the answer
+   * @returns the exchange, undefined where there is no room for it
+   */
   static deregister(
     now: number,
     host: CallHost,
@@ -248,7 +259,8 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
     options: readonly Option[],
     payload: Uint8Array,
     start: StartOptions,
-  ): void {
+    owner: ClientOwner = NOBODY,
+  ): ClientExchange | undefined {
     const observe = { number: OptionNumber.Observe, value: encodeUint(1) };
     const outline = {
       code,
@@ -256,12 +268,12 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
       payload,
     };
     try {
-      host.exchanges.start(now, exchange.flow, outline, NOBODY, {
+      return host.exchanges.start(now, exchange.flow, outline, owner, {
         ...start,
         token: exchange.token,
       });
     } catch {
-      // No room for it: the server finds out with its next notification.
+      return undefined; // the server finds out with its next notification
     }
   }
 
