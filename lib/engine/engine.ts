@@ -16,7 +16,7 @@ import { Exchanges } from "./exchange.ts";
 import { GroupCall } from "./group.ts";
 import { Ping } from "./ping.ts";
 import { Reliability, type Shared, type Upper } from "./reliability.ts";
-import { Serving } from "./serving.ts";
+import { checkAbove, Serving } from "./serving.ts";
 import { newStats, type Stats } from "./stats.ts";
 import { Timers } from "./timers.ts";
 import type {
@@ -104,6 +104,7 @@ export class Engine {
       timers: new Timers(),
       stats: this.stats,
       extendedTokens: options.extendedTokens ?? false,
+      amplification: checkAbove(options.amplification ?? Infinity, 1, "Amplification"),
     };
     // The layers below reach the engine through these alone: none of it is part of its face.
     const upper: Upper = {

@@ -389,7 +389,6 @@ export class Exchanges {
         payload: outline.payload,
       }, this.#shared);
       checkSize(reply);
-      peer.bytesOut += reply.length;
       this.#layer.answer(flow, seen, reply, false);
       return this.answered(exchange, "sent");
     }
@@ -401,7 +400,6 @@ export class Exchanges {
       payload: outline.payload,
     }, this.#shared);
     checkSize(bytes);
-    peer.bytesOut += bytes.length;
     this.#layer.answer(flow, seen, undefined, false);
     if (!confirmable && this.#layer.sendOnce(now, peer, flow, bytes)) {
       return this.answered(exchange, "sent");

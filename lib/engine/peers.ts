@@ -47,14 +47,13 @@ export class Peer {
   /** Requests of ours, by token. */
   tokens: Map<number | string, ClientExchange> | undefined = undefined;
 
-  /** Bytes of its requests and of our responses: what amplification goes by while it is not validated. */
-  bytesIn = 0;
-  bytesOut = 0;
   /** Whether it has proved to be where it says, with an Echo value of ours. */
   validated = false;
   /** Requests it may still make at `allowedAt` (RFC 8516). */
   allowance: number = Infinity;
   allowedAt = 0;
+  /** Until when it was told to wait, ms. */
+  waitsUntil = 0;
 
   /** What it observes here, by token. */
   observers: Map<number | string, Observer> | undefined = undefined;

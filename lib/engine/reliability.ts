@@ -48,8 +48,11 @@ export interface SentOwner {
 
 /** Who is above the message layer. */
 export interface Upper {
-  /** A request that was not seen before. Answers false where requests are not served: it is rejected. */
-  onRequest(now: number, peer: Peer, flow: Flow, message: Message, seen: Seen): boolean;
+  /**
+   * A request that was not seen before. Answers false where requests are not served: it is rejected; undefined where
+   * it is dropped as if it had not come.
+   */
+  onRequest(now: number, peer: Peer, flow: Flow, message: Message, seen: Seen): boolean | undefined;
   /** A separate response. Answers whether somebody waits for it. */
   onResponse(now: number, peer: Peer | undefined, flow: Flow, message: Message): boolean;
   /** A Reset came that answers no message under way. Answers whether it means something all the same. */
@@ -66,6 +69,8 @@ export interface Shared {
   readonly timers: Timers;
   readonly stats: Stats;
   readonly extendedTokens: boolean;
+  /** Bytes sent at most for each byte received from an address that has not proved to be there. */
+  readonly amplification: number;
 }
 
 /** A message of ours on its way. */
@@ -305,16 +310,18 @@ export class Reliability {
       return;
     }
     peer.heardAt = now;
-    peer.bytesIn += size;
     const input = confirmable ? IncomingInput.Confirmable : IncomingInput.NonConfirmable;
-    if (this.#isDuplicate(now, peer, flow, message.id, input)) return;
+    if (this.#isDuplicate(now, peer, flow, message.id, input, size)) return;
     const step = INCOMING.steps[Incoming.New * INCOMING.inputs + input]!;
-    const seen = new Seen(peer, message.id, nextOf(step), now + this.#lifetime(confirmable));
+    const expires = now + this.#lifetime(confirmable);
+    const seen = new Seen(peer, message.id, nextOf(step), expires, size);
     if (confirmable) this.#appendDue(seen, flow);
-    if (this.#upper.onRequest(now, peer, flow, message, seen)) return;
-    this.#shared.stats.rejectedUnexpected++;
+    const taken = this.#upper.onRequest(now, peer, flow, message, seen);
+    if (taken) return;
     if (confirmable) this.#removeDue(seen);
     seen.forget();
+    if (taken === undefined) return;
+    this.#shared.stats.rejectedUnexpected++;
     if (confirmable) this.#reset(flow, message);
   }
 
@@ -325,7 +332,14 @@ export class Reliability {
   }
 
   /** Whether a message came before; then its duplicate is dealt with. */
-  #isDuplicate(now: number, peer: Peer, flow: Flow, id: number, input: number): boolean {
+  #isDuplicate(
+    now: number,
+    peer: Peer,
+    flow: Flow,
+    id: number,
+    input: number,
+    size: number,
+  ): boolean {
     const seen = peer.seen?.get(id);
     const active = seen !== undefined && seen.expires > now;
     const entry = active ? -1 : this.answered.find(peer, id, now);
@@ -337,8 +351,12 @@ export class Reliability {
       case IncomingEffect.EmptyAck:
         this.#emit(flow, empty(MessageType.Acknowledgement, id));
         break;
-      case IncomingEffect.Repeat:
-        this.#emit(flow, this.answered.reply(entry));
+      case IncomingEffect.Repeat: {
+        const reply = this.answered.reply(entry);
+        // A message ID alone makes a duplicate: a small one must not get what a large one did.
+        const { amplification } = this.#shared;
+        if (peer.validated || reply.length <= size * amplification) this.#emit(flow, reply);
+      }
     }
     return true;
   }
@@ -349,7 +367,7 @@ export class Reliability {
     if (peer !== undefined) {
       peer.heardAt = now;
       const input = confirmable ? IncomingInput.Confirmable : IncomingInput.NonConfirmable;
-      if (this.#isDuplicate(now, peer, flow, message.id, input)) return;
+      if (this.#isDuplicate(now, peer, flow, message.id, input, 0)) return;
     }
     const place = this.#datagrams.length;
     if (!this.#upper.onResponse(now, peer, flow, message)) {
@@ -380,7 +398,9 @@ export class Reliability {
 
   #rejected(now: number, flow: Flow, message: Message): void {
     const peer = this.peers.get(flow.key);
-    if (peer !== undefined && this.#upper.onStrayReset(now, peer, message.id)) return;
+    // A message under way comes before an earlier notification: their message ID may be the same by now.
+    const underWay = peer?.sent?.has(message.id) ?? false;
+    if (peer !== undefined && !underWay && this.#upper.onStrayReset(now, peer, message.id)) return;
     const sent = this.#matching(now, flow, message);
     if (sent === undefined) return;
     const step = OUTGOING.steps[sent.state * OUTGOING.inputs + OutgoingInput.Reset]!;

@@ -11,17 +11,20 @@ export class Seen {
   state: number;
   /** When its message ID may come again with another message, ms. */
   readonly expires: number;
+  /** Bytes of its datagram. */
+  readonly size: number;
   /** Where the empty acknowledgement goes, as long as it may fall due. */
   flow: Flow | undefined = undefined;
   /** Its neighbours among those whose empty acknowledgement falls due. */
   older: Seen | undefined = undefined;
   newer: Seen | undefined = undefined;
 
-  constructor(peer: Peer, id: number, state: number, expires: number) {
+  constructor(peer: Peer, id: number, state: number, expires: number, size: number) {
     this.peer = peer;
     this.id = id;
     this.state = state;
     this.expires = expires;
+    this.size = size;
     (peer.seen ??= new Map()).set(id, this);
   }
 

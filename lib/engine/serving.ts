@@ -49,7 +49,6 @@ export class Serving {
   readonly #host: ServingHost;
   readonly #serve: boolean;
   readonly #proxy: boolean;
-  readonly #amplification: number;
   readonly #echoLifetime: number;
   readonly #requestRate: number;
   readonly #echoes: EchoMint;
@@ -62,7 +61,6 @@ export class Serving {
     this.#host = host;
     this.#serve = options.serve ?? false;
     this.#proxy = options.proxy ?? false;
-    this.#amplification = checkAbove(options.amplification ?? Infinity, 1, "Amplification");
     this.#requestRate = checkAbove(options.requestRate ?? Infinity, 0, "Request rate");
     this.#echoLifetime = options.echoLifetime ?? host.shared.parameters.maxTransmitWait;
     this.#echoes = new EchoMint(host.shared.entropy);
@@ -83,8 +81,21 @@ export class Serving {
   // -------------------------------------------------------------- requests
 
   /** A request that was not seen before. Answers false where none are served. */
-  onRequest(now: number, peer: Peer, flow: Flow, message: Message, seen: Seen): boolean {
+  onRequest(
+    now: number,
+    peer: Peer,
+    flow: Flow,
+    message: Message,
+    seen: Seen,
+  ): boolean | undefined {
     if (!this.#serve) return false;
+    const wait = this.#requestRate === Infinity ? 0 : this.#overRate(now, peer);
+    if (wait > 0) {
+      this.#host.shared.stats.rejectedLimit++;
+      // It is told once: replies are limited as well (RFC 8516 section 3).
+      if (now < peer.waitsUntil) return undefined;
+      peer.waitsUntil = now + wait * 1000;
+    }
     const exchange = new ServerExchange(
       this.#host.exchanges,
       this.#host.nextId(),
@@ -96,7 +107,7 @@ export class Serving {
     peer.holds++;
     this.#handling.set(exchange.id, exchange);
     const fresh = this.#checkEcho(now, peer, message);
-    const refusal = this.#refuse(now, exchange) ?? this.blocks.receive(now, exchange);
+    const refusal = this.#refuse(now, exchange, wait) ?? this.blocks.receive(now, exchange);
     if (refusal !== undefined) {
       const confirmable = message.type === MessageType.Confirmable;
       this.#answer(now, exchange, acknowledgeBlock(exchange, refusal), confirmable);
@@ -123,17 +134,13 @@ export class Serving {
   }
 
   /** What a request is answered that the application does not get to see. */
-  #refuse(now: number, exchange: ServerExchange): Outline | undefined {
+  #refuse(now: number, exchange: ServerExchange, wait: number): Outline | undefined {
     const { request: { options }, request, peer } = exchange;
     if (this.size > this.#host.shared.limits.handling) {
       this.#host.shared.stats.rejectedLimit++;
       return { code: Code.ServiceUnavailable, options: [maxAge(1)] };
     }
-    const wait = this.#requestRate === Infinity ? 0 : this.#overRate(now, peer);
-    if (wait > 0) {
-      this.#host.shared.stats.rejectedLimit++;
-      return { code: Code.TooManyRequests, options: [maxAge(wait)] };
-    }
+    if (wait > 0) return { code: Code.TooManyRequests, options: [maxAge(wait)] };
     const critical = this.#proxy
       ? checkForwarded(options, checkRequestOptions)
       : checkRequestOptions(options);
@@ -153,7 +160,7 @@ export class Serving {
       }
       previous = number;
     }
-    if (this.#amplification !== Infinity && !peer.validated && asksToObserve(request)) {
+    if (this.#host.shared.amplification !== Infinity && !peer.validated && asksToObserve(request)) {
       // Its notifications would go to whoever has that address.
       return this.#challenge(now, exchange);
     }
@@ -222,7 +229,11 @@ export class Serving {
     if (isSuppressed(request, flow.multicast, outline)) {
       this.#host.exchanges.stayQuiet(exchange);
       this.answered(exchange, "suppressed");
-    } else if (flow.multicast) {
+      return this.#finish(exchange);
+    }
+    const trusted = this.#host.shared.amplification === Infinity || peer.validated;
+    if (!trusted) outline = this.#economize(now, exchange, outline);
+    if (flow.multicast) {
       this.#host.exchanges.measure(exchange, outline); // what can not be encoded fails now
       const leisure = new Leisure(exchange, outline, (later, it) => this.#leisureOver(later, it));
       this.#leisurely.add(leisure);
@@ -232,12 +243,9 @@ export class Serving {
         leisure,
         now + this.#host.shared.entropy.between(0, defaultLeisure),
       );
-    } else if (this.#amplification === Infinity || peer.validated) {
-      this.#host.exchanges.respond(now, exchange, outline, confirmable);
-    } else {
-      // Not Confirmable: retransmissions would go to an address that may not want them.
-      this.#host.exchanges.respond(now, exchange, this.#economize(now, exchange, outline), false);
     }
+    // Retransmissions might go to an address that does not want them.
+    this.#host.exchanges.respond(now, exchange, outline, confirmable && trusted);
     this.#finish(exchange);
   }
 
@@ -249,8 +257,12 @@ export class Serving {
 
   /** What an address that is not validated may be sent instead of a response. */
   #economize(now: number, exchange: ServerExchange, outline: Outline): Outline {
-    const { peer, request } = exchange;
-    const budget = peer.bytesIn * this.#amplification - peer.bytesOut;
+    const { seen, request } = exchange;
+    // What a separate response follows, the empty acknowledgement, counts as well.
+    const spent = this.#host.layer.piggybacks(seen) || request.type !== MessageType.Confirmable
+      ? 0
+      : 4;
+    const budget = seen.size * this.#host.shared.amplification - spent;
     const fits = (candidate: Outline) =>
       this.#host.exchanges.measure(exchange, candidate) <= budget;
     if (fits(outline)) return outline;
@@ -326,7 +338,8 @@ function withText(code: number, text: string): Outline {
   return { code, payload: UTF8.encode(text) };
 }
 
-function checkAbove(value: number, least: number, name: string): number {
+/** The value, where it is in its range. */
+export function checkAbove(value: number, least: number, name: string): number {
   if (!(value > 0 && value >= least)) {
     throw new RangeError(
       `${name} must be ${least === 0 ? "above 0" : `at least ${least}`}: it is "${value}"`,
