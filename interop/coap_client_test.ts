@@ -156,7 +156,7 @@ describeWithLibcoap("coap-client against the server", (test) => {
 describeWithLibcoap("coap-client against the server, with losses", (test) => {
   // coap-client retransmits after 2 to 3 s and sends its next request 1 s after a response.
 
-  test("coap-client drops its datagrams 2,4, the server loses its 2,5", async () => {
+  test("coap-client drops its datagrams 2,4, the server loses its 2,5", async (keep) => {
     const answered = ["sent CON GET", "received ACK 2.05"];
     await Promise.all([
       {
@@ -173,9 +173,11 @@ describeWithLibcoap("coap-client against the server, with losses", (test) => {
       },
     ].map(async ({ transport, flags, expected }) => {
       const runs = new Map<string, number>();
-      await using server = await serve(
-        { hostname: "127.0.0.1", port: 0, transport },
-        makeRouter(runs),
+      const server = keep(
+        await serve(
+          { hostname: "127.0.0.1", port: 0, transport },
+          makeRouter(runs),
+        ),
       );
       const uri = `coap://127.0.0.1:${server.address.port}/hello`;
       const { pdus } = await runCoapClient(["-G", "4", ...flags, uri]);
@@ -184,7 +186,7 @@ describeWithLibcoap("coap-client against the server, with losses", (test) => {
     }));
   });
 
-  test("a separate response or its acknowledgement is lost", async () => {
+  test("a separate response or its acknowledgement is lost", async (keep) => {
     const cases = [
       { what: "response", transport: withLosses(bindUdp, "2"), flags: [], acknowledged: 2 },
       // coap-client knows the repeated response for a duplicate, but does not acknowledge it again.
@@ -193,16 +195,18 @@ describeWithLibcoap("coap-client against the server, with losses", (test) => {
     await Promise.all(cases.map(async ({ what, transport, flags, acknowledged }) => {
       const runs = new Map<string, number>();
       const seen: string[] = [];
-      await using server = await serve({
-        hostname: "127.0.0.1",
-        port: 0,
-        parameters: { ackTimeout: 300, maxRetransmit: 1, emptyAckDelay: 50 },
-        transport,
-        onMessage: ({ direction, bytes }) => {
-          const { type, code } = decode(bytes);
-          seen.push(`${direction} ${type} ${codeText(code)}`);
-        },
-      }, makeRouter(runs));
+      const server = keep(
+        await serve({
+          hostname: "127.0.0.1",
+          port: 0,
+          parameters: { ackTimeout: 300, maxRetransmit: 1, emptyAckDelay: 50 },
+          transport,
+          onMessage: ({ direction, bytes }) => {
+            const { type, code } = decode(bytes);
+            seen.push(`${direction} ${type} ${codeText(code)}`);
+          },
+        }, makeRouter(runs)),
+      );
       const uri = `coap://127.0.0.1:${server.address.port}/slow?200`;
       // The second request keeps coap-client alive until the first response is repeated.
       const { pdus, output } = await runCoapClient(["-G", "2", ...flags, uri]);

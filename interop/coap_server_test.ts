@@ -82,8 +82,8 @@ describeWithLibcoap("client against coap-server", (test) => {
     assertEquals(response.contentFormat, contentFormat);
   });
 
-  test("a separate response", async () => {
-    await using server = await startCoapServer();
+  test("a separate response", async (keep) => {
+    const server = keep(await startCoapServer());
     const response = await client.get(`${server.origin}/async?1`);
     assertEquals([response.code, response.text()], [Code.Content, "done"]);
     const pdus = await server.pdus(({ length }) => length >= 4);
@@ -95,8 +95,8 @@ describeWithLibcoap("client against coap-server", (test) => {
     ]);
   });
 
-  test("a separate response that nobody waits for any more is rejected", async () => {
-    await using server = await startCoapServer();
+  test("a separate response that nobody waits for any more is rejected", async (keep) => {
+    const server = keep(await startCoapServer());
     const controller = new AbortController();
     const response = client.get(`${server.origin}/async?1`, { signal: controller.signal });
     await server.pdus(({ length }) => length >= 2);
@@ -126,10 +126,10 @@ describeWithLibcoap("client against coap-server", (test) => {
     assertEquals(response.code, Code.MethodNotAllowed);
   });
 
-  test("ping", async () => {
-    await using server = await startCoapServer();
+  test("ping", async (keep) => {
+    const server = keep(await startCoapServer());
     // coap-server is sparing with Resets: none in its first quarter of a second, then at most four in one.
-    await using client = new CoAPClient({ parameters: FAST });
+    const client = keep(new CoAPClient({ parameters: FAST }));
     await client.ping(server.origin);
     const pdus = await server.pdus((pdus) => pdus.some(({ type }) => type === "RST"));
     assertEquals(inWords(pdus.slice(-2)), ["received CON 0.00", "sent RST 0.00"]);
@@ -169,9 +169,9 @@ describeWithLibcoap("client against coap-server", (test) => {
 });
 
 describeWithLibcoap("client against coap-server, with losses", (test) => {
-  test("coap-server drops its datagrams 2,5,9-10", async () => {
-    await using server = await startCoapServer(["-l", "2,5,9-10"]);
-    await using client = new CoAPClient({ parameters: FAST });
+  test("coap-server drops its datagrams 2,5,9-10", async (keep) => {
+    const server = keep(await startCoapServer(["-l", "2,5,9-10"]));
+    const client = keep(new CoAPClient({ parameters: FAST }));
     for (let i = 1; i <= 8; i++) {
       const response = await client.put(`${server.origin}/lossy`, { payload: `value ${i}` });
       assertEquals(response.code, i === 1 ? Code.Created : Code.Changed);
@@ -185,12 +185,14 @@ describeWithLibcoap("client against coap-server, with losses", (test) => {
     assertEquals(new Set(received.map(({ id }) => id)).size, 9, "A retransmission has the same ID");
   });
 
-  test("the client's datagrams 2,5,9-10 are lost", async () => {
-    await using server = await startCoapServer();
-    await using client = new CoAPClient({
-      parameters: FAST,
-      transport: withLosses(bindUdp, "2,5,9-10"),
-    });
+  test("the client's datagrams 2,5,9-10 are lost", async (keep) => {
+    const server = keep(await startCoapServer());
+    const client = keep(
+      new CoAPClient({
+        parameters: FAST,
+        transport: withLosses(bindUdp, "2,5,9-10"),
+      }),
+    );
     for (let i = 1; i <= 8; i++) {
       const response = await client.put(`${server.origin}/lossy`, { payload: `value ${i}` });
       assertEquals(response.code, i === 1 ? Code.Created : Code.Changed);
@@ -200,22 +202,24 @@ describeWithLibcoap("client against coap-server, with losses", (test) => {
     assertEquals(pdus.length, 2 * 8);
   });
 
-  test("the empty acknowledgement or the separate response is lost", async () => {
+  test("the empty acknowledgement or the separate response is lost", async (keep) => {
     await Promise.all(["1", "2"].map(async (list) => {
-      await using server = await startCoapServer(["-l", list]);
-      await using client = new CoAPClient({ parameters: FAST });
+      const server = keep(await startCoapServer(["-l", list]));
+      const client = keep(new CoAPClient({ parameters: FAST }));
       const response = await client.get(`${server.origin}/async?1`);
       assertEquals([response.code, response.text()], [Code.Content, "done"]);
       await server.pdus((pdus) => pdus.some(({ dropped }) => dropped));
     }));
   });
 
-  test("the client's acknowledgement of a separate response is lost", async () => {
-    await using server = await startCoapServer();
-    await using client = new CoAPClient({
-      parameters: FAST,
-      transport: withLosses(bindUdp, "2"),
-    });
+  test("the client's acknowledgement of a separate response is lost", async (keep) => {
+    const server = keep(await startCoapServer());
+    const client = keep(
+      new CoAPClient({
+        parameters: FAST,
+        transport: withLosses(bindUdp, "2"),
+      }),
+    );
     const response = await client.get(`${server.origin}/async?1`);
     assertEquals(response.text(), "done");
     const pdus = await server.pdus((pdus) => inWords(pdus).includes("received ACK 0.00"));

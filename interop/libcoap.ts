@@ -54,7 +54,7 @@ export interface ClientRun {
 }
 
 /** A running `coap-server`. */
-export interface CoapServer extends AsyncDisposable {
+export interface CoapServer {
   /** The port it got. */
   readonly port: number;
   /** Its address in front of a path: `coap://127.0.0.1:PORT`. */
@@ -103,12 +103,15 @@ export async function startCoapServer(args: readonly string[] = []): Promise<Coa
     port,
     origin: `coap://127.0.0.1:${port}`,
     async pdus(check): Promise<Pdu[]> {
-      await using _ = poke(port);
-      await server.until((output) => check(parsePdus(output)), "do what was expected", 6_000);
+      const stop = poke(port);
+      try {
+        await server.until((output) => check(parsePdus(output)), "do what was expected", 6_000);
+      } finally {
+        stop();
+      }
       return parsePdus(server.output());
     },
     close: () => server.end(),
-    [Symbol.asyncDispose]: () => server.end(),
   };
 }
 
@@ -118,14 +121,12 @@ const POKED = /.* received 1 bytes\n/g;
  * Makes the server write its log: the lines of a message stay in a buffer until something else happens. A datagram
  * of one byte is logged and otherwise ignored.
  */
-function poke(port: number): AsyncDisposable {
+function poke(port: number): () => void {
   const socket = createSocket("udp4");
   const timer = setInterval(() => socket.send(Uint8Array.of(0), port, "127.0.0.1"), 20);
-  return {
-    [Symbol.asyncDispose]: () => {
-      clearInterval(timer);
-      return new Promise((resolve) => socket.close(() => resolve()));
-    },
+  return () => {
+    clearInterval(timer);
+    socket.close();
   };
 }
 

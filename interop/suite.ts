@@ -5,8 +5,16 @@ import type { Bind } from "@x/coap/udp";
 import { whySkip } from "./libcoap.ts";
 import type { Pdu } from "./libcoap_log.ts";
 
+/** What is closed at the end. */
+export interface Closable {
+  close(): Promise<void>;
+}
+
+/** Hands its argument on and has it closed at the end of the test. */
+export type Keep = <T extends Closable>(kept: T) => T;
+
 /** Defines one test of a suite. */
-export type DefineTest = (name: string, test: () => Promise<void>) => void;
+export type DefineTest = (name: string, test: (keep: Keep) => Promise<void>) => void;
 
 /**
  * A suite that needs libcoap. Without it every test is skipped; the reason is in the suite's name, since not every
@@ -16,8 +24,20 @@ export function describeWithLibcoap(name: string, define: (test: DefineTest) => 
   const reason = whySkip();
   describe(
     reason === false ? name : `${name} (${reason})`,
-    () => define((test, run) => void it(test, { skip: reason !== false }, run)),
+    () => define((test, run) => void it(test, { skip: reason !== false }, () => keeping(run))),
   );
+}
+
+async function keeping(run: (keep: Keep) => Promise<void>): Promise<void> {
+  const all: Closable[] = [];
+  try {
+    await run((kept) => {
+      all.push(kept);
+      return kept;
+    });
+  } finally {
+    await Promise.all(all.map((kept) => kept.close()));
+  }
 }
 
 /** Messages in a few words, to compare a whole exchange at once: `"sent CON GET"`, `"lost CON GET"`. */

@@ -75,29 +75,34 @@ function heading(title: string): string {
 async function showAll(): Promise<void> {
   const clientWatch = new Watch();
   const serverWatch = new Watch();
-  const programs = findPrograms();
-  await using server = await serve(
+  const server = await serve(
     { hostname: "127.0.0.1", port: 0, onMessage: serverWatch.onMessage },
     makeRouter(),
   );
-  const address = `127.0.0.1:${server.address.port}`;
-  const origin = `coap://${address}`;
-  await using client = new CoAPClient({ onMessage: clientWatch.onMessage });
-  const session = clientSession(client);
+  const client = new CoAPClient({ onMessage: clientWatch.onMessage });
+  try {
+    const address = `127.0.0.1:${server.address.port}`;
+    const origin = `coap://${address}`;
+    const session = clientSession(client);
+    await show("our client and our server", session, origin, clientWatch, { side: "client" });
+    if (findPrograms() === undefined) return;
 
-  await show("our client and our server", session, origin, clientWatch, { side: "client" });
-  if (programs === undefined) return;
+    const coapServer = await startCoapServer();
+    try {
+      const { origin } = coapServer;
+      await show("our client and coap-server", session, origin, clientWatch, { side: "client" });
+    } finally {
+      await coapServer.close();
+    }
 
-  await using coapServer = await startCoapServer();
-  await show("our client and coap-server", session, coapServer.origin, clientWatch, {
-    side: "client",
-  });
-
-  serverWatch.take(); // what our own client caused
-  await show("coap-client and our server", COAP_CLIENT_SESSION, origin, serverWatch, {
-    side: "server",
-    address,
-  });
+    serverWatch.take(); // what our own client caused
+    await show("coap-client and our server", COAP_CLIENT_SESSION, origin, serverWatch, {
+      side: "server",
+      address,
+    });
+  } finally {
+    await Promise.all([client.close(), server.close()]);
+  }
 }
 
 /** How this run was made, such as `node 24.0.0`. */
