@@ -22,22 +22,26 @@ export type { OptionInput } from "./lib/endpoint/options.ts";
 export type { CoAPRequestInit, TransferProgress } from "./lib/endpoint/outgoing.ts";
 export type { ParamNames, PathParams } from "./lib/endpoint/pattern.ts";
 export { CoAPResponse, type CoAPResponseInit } from "./lib/endpoint/response.ts";
-export {
-  type AttributeValue,
-  type ResourceAttributes,
-  type ResourceHandlers,
-  type RouteHandler,
-  Router,
-} from "./lib/endpoint/router.ts";
+export type {
+  AttributeValue,
+  ResourceAttributes,
+  ResourceHandlers,
+  RouteHandler,
+  RouteOptions,
+} from "./lib/endpoint/resource.ts";
+export { Router } from "./lib/endpoint/router.ts";
 export {
   type Handler,
   type HandlerObject,
+  type NotificationOptions,
+  type NotifyOptions,
   serve,
   type ServeOptions,
   type Server,
 } from "./lib/endpoint/server.ts";
 export type { ProxySettings } from "./lib/endpoint/via.ts";
 export type { RandomSource } from "./lib/engine/entropy.ts";
+export type { UnobservedReason } from "./lib/engine/types.ts";
 export { CoAPError, type CoAPErrorReason } from "./lib/errors.ts";
 export type { Address, Flow } from "./lib/flow.ts";
 export {
@@ -49,6 +53,7 @@ export {
 export type {
   Bind,
   BindOptions,
+  GroupMembership,
   Resolve,
   Transport,
   TransportHandler,

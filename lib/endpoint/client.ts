@@ -19,6 +19,7 @@ import {
   type CoAPClientOptions,
   type DiscoverOptions,
   type PingOptions,
+  socketOptions,
 } from "./endpoint_options.ts";
 import { askGroup, type GroupInit } from "./group.ts";
 import { methodCode } from "./methods.ts";
@@ -95,13 +96,13 @@ export class CoAPClient implements AsyncDisposable {
     checkBlockSize(options.blockSize);
     this.#via = parseProxy(options.proxy);
     this.#clock = options.clock ?? systemClock;
-    const { hostname, port = 0, reuseAddress, receiveBufferSize, sendBufferSize } = options;
+    const { hostname, port = 0 } = options;
     const family = hostname !== undefined && isAddress(hostname)
       ? familyOf(hostname)
       : options.family;
     this.#sockets = new OwnSockets(
       options.transport ?? bindUdp,
-      { hostname, port: checkPort(port), reuseAddress, receiveBufferSize, sendBufferSize },
+      { ...socketOptions(options), hostname, port: checkPort(port) },
       {
         clock: this.#clock,
         random: options.random ?? systemRandom,

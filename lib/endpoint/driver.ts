@@ -191,6 +191,13 @@ export class Driver implements TransportHandler {
     this.#schedule();
   }
 
+  /** Answers a request of a peer 4.01 with an Echo value. */
+  challenge(id: ExchangeId): void {
+    if (this.#closing !== undefined) return;
+    this.#engine.challenge(this.#clock.now(), id);
+    this.#schedule();
+  }
+
   /** The different requests by which a resource is observed. */
   observed(resource: string): Variant[] {
     return this.#engine.observed(resource);

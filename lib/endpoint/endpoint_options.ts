@@ -2,7 +2,7 @@
 
 import type { RandomSource } from "../engine/entropy.ts";
 import type { Limits, TransmissionParameters } from "../parameters.ts";
-import type { Bind, Resolve } from "../transport/transport.ts";
+import type { Bind, BindOptions, Resolve } from "../transport/transport.ts";
 import type { CacheOptions } from "./cache.ts";
 import type { Clock } from "./clock.ts";
 import type { RawMessage } from "./driver.ts";
@@ -63,6 +63,38 @@ export interface EndpointOptions {
   receiveBufferSize?: number;
   /** Send buffer asked of the system, bytes; the system's default where absent. */
   sendBufferSize?: number;
+  /**
+   * The network interface by which requests to groups leave: its name (`"eth0"`) or one of its addresses.
+   *
+   * @default by the system's routes
+   */
+  multicastInterface?: string;
+  /**
+   * Hops that requests to groups may take, 1 to 255: 1 stays on the link.
+   *
+   * @default {1}
+   */
+  multicastHops?: number;
+  /**
+   * Whether members on this machine receive requests to groups.
+   *
+   * @default {true}
+   */
+  multicastLoopback?: boolean;
+}
+
+/** What endpoints tell their transport about its sockets. */
+export function socketOptions(options: EndpointOptions): BindOptions {
+  const { reuseAddress, receiveBufferSize, sendBufferSize } = options;
+  const { multicastInterface, multicastHops, multicastLoopback } = options;
+  return {
+    reuseAddress,
+    receiveBufferSize,
+    sendBufferSize,
+    multicastInterface,
+    multicastHops,
+    multicastLoopback,
+  };
 }
 
 /** How a client is made. */

@@ -1,6 +1,8 @@
 /** Requests as a server's handler gets them. @module */
 
 import type { Address, Flow } from "../flow.ts";
+import { EMPTY_BYTES } from "../wire/bytes.ts";
+import { Code } from "../wire/code.ts";
 import { type Message, MessageType } from "../wire/message.ts";
 import {
   findOptions,
@@ -11,13 +13,31 @@ import {
 } from "../wire/option.ts";
 import { composeUri } from "../wire/uri.ts";
 import { methodName } from "./methods.ts";
+import { CoAPResponse } from "./response.ts";
 
 const TEXT = new TextDecoder();
 const STRICT_TEXT = new TextDecoder("utf-8", { fatal: true });
 const NO_PARAMS = Object.freeze({});
 
-/** Sets the parameters that a router has found. */
-export let setParams: (request: IncomingRequest, params: unknown) => void;
+/** Options that name a resource. */
+const TARGET: ReadonlySet<number> = new Set([
+  OptionNumber.UriHost,
+  OptionNumber.UriPort,
+  OptionNumber.UriPath,
+  OptionNumber.UriQuery,
+]);
+
+/** Demands an Echo round trip: the server sends a value in its place. */
+export const CHALLENGE: CoAPResponse = CoAPResponse.error(Code.Unauthorized);
+
+/** Sets what a router has found: the parameters, and whether the resource can be observed. */
+export let setRoute: (request: IncomingRequest, params: unknown, observable: boolean) => void;
+
+/** Whether a router's resource can be observed; undefined where no router has seen the request. */
+export let isObservable: (request: IncomingRequest) => boolean | undefined;
+
+/** The GET that asks for the state that another request would change. */
+export let stateRequest: (request: IncomingRequest) => IncomingRequest;
 
 /** Aborts the signal of a request. */
 export let abort: (request: IncomingRequest, reason: unknown) => void;
@@ -38,29 +58,50 @@ export class IncomingRequest<Params = unknown> {
   readonly token: Uint8Array;
   /** Whether the request came in a Confirmable message. */
   readonly confirmable: boolean;
-  /** Whence the request came. */
+  /** Whence the request came; `multicast` where it was sent to a group. */
   readonly peer: Flow;
   /** Values of the parameters in the pattern of the route, percent-free. Empty without a `Router`. */
   readonly params: Params = NO_PARAMS as Params;
+  /**
+   * Whether the sender has shown, by an Echo value of this server not older than `echoLifetime`, that it sent this
+   * request a moment ago and is where it says (RFC 9175 section 2.3).
+   */
+  readonly fresh: boolean;
   readonly #local: Address;
+  #observable: boolean | undefined = undefined;
   #path: readonly string[] | undefined = undefined;
   #controller: AbortController | undefined = undefined;
   #aborted: { reason: unknown } | undefined = undefined;
 
   /** @ignore */
-  constructor(message: Message, peer: Flow, local: Address) {
+  constructor(
+    message: Pick<Message, "type" | "code" | "token" | "options" | "payload">,
+    peer: Flow,
+    local: Address,
+    fresh = false,
+  ) {
     this.code = message.code;
     this.payload = message.payload;
     this.options = message.options;
     this.token = message.token;
     this.confirmable = message.type === MessageType.Confirmable;
     this.peer = peer;
+    this.fresh = fresh;
     this.#local = local;
   }
 
   static {
-    setParams = (request, params) => {
-      (request as { params: unknown }).params = params;
+    setRoute = (request, params, observable) => {
+      if (params !== undefined) (request as { params: unknown }).params = params;
+      request.#observable = observable;
+    };
+    isObservable = (request) => request.#observable;
+    stateRequest = (request) => {
+      const { token, peer, fresh } = request;
+      const type = request.confirmable ? MessageType.Confirmable : MessageType.NonConfirmable;
+      const options = request.options.filter(({ number }) => TARGET.has(number));
+      const message = { type, code: Code.GET, token, options, payload: EMPTY_BYTES };
+      return new IncomingRequest(message, peer, request.#local, fresh);
     };
     abort = (request, reason) => {
       request.#aborted = { reason };
@@ -152,6 +193,25 @@ export class IncomingRequest<Params = unknown> {
       port: this.#local.port,
       options: this.options,
     });
+  }
+
+  /**
+   * The response that makes a client show that it is there and that its request is no old one: 4.01 with an Echo value,
+   * with which the client sends the request again; then it is `fresh` (RFC 9175 section 2.3).
+   *
+   * @example A door that no recorded message opens
+   * ```ts
+   * import { CoAPResponse, Code, type IncomingRequest } from "@x/coap";
+   *
+   * function open(request: IncomingRequest): CoAPResponse {
+   *   if (!request.fresh) return request.challenge();
+   *   return new CoAPResponse(undefined, { code: Code.Changed });
+   * }
+   * console.log(open.length); // 1
+   * ```
+   */
+  challenge(): CoAPResponse {
+    return CHALLENGE;
   }
 
   /**

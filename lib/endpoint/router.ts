@@ -3,71 +3,27 @@
 import { Code } from "../wire/code.ts";
 import { ContentFormat } from "../wire/content_format.ts";
 import { filterLinks, formatLinks, type Link } from "../wire/link_format.ts";
-import { composePath, type IncomingRequest, setParams } from "./incoming_request.ts";
+import { type IncomingRequest, setRoute, stateRequest } from "./incoming_request.ts";
 import { methodCode, methodName } from "./methods.ts";
-import { parsePattern, type PathParams, type Pattern, PatternTree } from "./pattern.ts";
+import { parsePattern, type Pattern, PatternTree } from "./pattern.ts";
+import { isConditional, isSafe, weigh } from "./representation.ts";
+import {
+  isListed,
+  linkTo,
+  type Resource,
+  type ResourceAttributes,
+  type ResourceHandlers,
+  type Route,
+  type RouteHandler,
+  type RouteOptions,
+  routeOptions,
+} from "./resource.ts";
 import { CoAPResponse } from "./response.ts";
-
-/** Answers the requests of a route. `request.params` holds the parameters of its pattern. */
-export type RouteHandler<Path extends string = string> = (
-  request: IncomingRequest<PathParams<Path>>,
-) => CoAPResponse | Promise<CoAPResponse>;
-
-/** The handlers of a resource, by method. */
-export interface ResourceHandlers<Path extends string = string> {
-  /** Answers GET. */
-  get?: RouteHandler<Path>;
-  /** Answers POST. */
-  post?: RouteHandler<Path>;
-  /** Answers PUT. */
-  put?: RouteHandler<Path>;
-  /** Answers DELETE. */
-  delete?: RouteHandler<Path>;
-  /** Answers FETCH. */
-  fetch?: RouteHandler<Path>;
-  /** Answers PATCH. */
-  patch?: RouteHandler<Path>;
-  /** Answers iPATCH. */
-  ipatch?: RouteHandler<Path>;
-}
-
-/** The value of an attribute: a list is joined by spaces, `true` gives an attribute without a value. */
-export type AttributeValue = string | number | boolean | readonly (string | number)[];
-
-/** What `/.well-known/core` says about a resource (RFC 6690 section 3, RFC 7252 section 7.2.1). */
-export interface ResourceAttributes {
-  /** Resource types. */
-  rt?: string | readonly string[];
-  /** Interface descriptions. */
-  if?: string | readonly string[];
-  /** Content formats. */
-  ct?: number | readonly number[];
-  /** For human readers. */
-  title?: string;
-  /** Greatest size to be expected, bytes. */
-  sz?: number;
-  /** Whether the resource can be observed: the attribute `obs` (RFC 7641 section 6). */
-  observable?: boolean;
-  /** Any other attribute. */
-  [name: string]: AttributeValue | undefined;
-}
-
-/** One method of a resource. */
-interface Route {
-  readonly pattern: Pattern;
-  readonly handler: RouteHandler;
-}
-
-/** What stands for a path. */
-interface Resource {
-  readonly pattern: Pattern;
-  readonly routes: Map<number, Route>;
-  attributes: ResourceAttributes | undefined;
-}
 
 const NOT_FOUND = CoAPResponse.error(Code.NotFound);
 const METHOD_NOT_ALLOWED = CoAPResponse.error(Code.MethodNotAllowed);
 const NOT_ACCEPTABLE = CoAPResponse.error(Code.NotAcceptable);
+const UNSUPPORTED_FORMAT = CoAPResponse.error(Code.UnsupportedContentFormat);
 
 /**
  * Finds the handler for a request: first the resource by its path, then the method. A path without a resource is
@@ -76,6 +32,12 @@ const NOT_ACCEPTABLE = CoAPResponse.error(Code.NotAcceptable);
  * Patterns are paths as in a URI. A segment `:name` takes any segment that is not empty, a `*` at the end all that
  * remain; a literal segment goes before a parameter, a parameter before `*`. A slash at the end counts: `/a/` is
  * another resource than `/a`.
+ *
+ * Conditions need nothing of the handlers: where a request other than GET and FETCH has If-Match or If-None-Match, the
+ * resource's GET handler is asked first, without Accept. Its 4.04 says that there is no such resource, its 2.xx that there is,
+ * with that entity tag; anything else fulfils no condition. An unfulfilled one is answered 4.12 and the handler not called
+ * (RFC 7252 section 5.10.8). Where one of the two handlers takes its time, another request may come between. A resource
+ * without a GET handler has to look at `request.ifMatch` and `request.ifNoneMatch` itself.
  *
  * `GET /.well-known/core` is answered by itself, with the resources that have no parameter, filtered by the query (RFC
  * 6690 section 4.1), unless a route of its own is given.
@@ -107,56 +69,87 @@ export class Router {
    * Adds a route.
    *
    * @param method a name such as `"GET"`, or a code, 1 to 31
-   * @throws {TypeError} where the pattern is malformed, or pattern and method have a route already
+   * @throws {TypeError} where the pattern is malformed, pattern and method have a route already, or the method can not
+   * be observed
    * @throws {CoAPError} `invalid-code` where there is no such method
    */
   route<Path extends string>(
     method: string | number,
     pattern: Path,
     handler: RouteHandler<Path>,
+    options: RouteOptions = {},
   ): this {
-    this.#add(pattern, [[methodCode(method), handler as RouteHandler]]);
+    const code = methodCode(method);
+    this.#add(pattern, [[code, handler as RouteHandler, routeOptions(code, options, false)]]);
     return this;
   }
 
   /** Adds a route for GET. Throws as {@linkcode Router.route}. */
-  get<Path extends string>(pattern: Path, handler: RouteHandler<Path>): this {
-    return this.route(Code.GET, pattern, handler);
+  get<Path extends string>(
+    pattern: Path,
+    handler: RouteHandler<Path>,
+    options?: RouteOptions,
+  ): this {
+    return this.route(Code.GET, pattern, handler, options);
   }
 
   /** Adds a route for POST. Throws as {@linkcode Router.route}. */
-  post<Path extends string>(pattern: Path, handler: RouteHandler<Path>): this {
-    return this.route(Code.POST, pattern, handler);
+  post<Path extends string>(
+    pattern: Path,
+    handler: RouteHandler<Path>,
+    options?: RouteOptions,
+  ): this {
+    return this.route(Code.POST, pattern, handler, options);
   }
 
   /** Adds a route for PUT. Throws as {@linkcode Router.route}. */
-  put<Path extends string>(pattern: Path, handler: RouteHandler<Path>): this {
-    return this.route(Code.PUT, pattern, handler);
+  put<Path extends string>(
+    pattern: Path,
+    handler: RouteHandler<Path>,
+    options?: RouteOptions,
+  ): this {
+    return this.route(Code.PUT, pattern, handler, options);
   }
 
   /** Adds a route for DELETE. Throws as {@linkcode Router.route}. */
-  delete<Path extends string>(pattern: Path, handler: RouteHandler<Path>): this {
-    return this.route(Code.DELETE, pattern, handler);
+  delete<Path extends string>(
+    pattern: Path,
+    handler: RouteHandler<Path>,
+    options?: RouteOptions,
+  ): this {
+    return this.route(Code.DELETE, pattern, handler, options);
   }
 
   /** Adds a route for FETCH. Throws as {@linkcode Router.route}. */
-  fetch<Path extends string>(pattern: Path, handler: RouteHandler<Path>): this {
-    return this.route(Code.FETCH, pattern, handler);
+  fetch<Path extends string>(
+    pattern: Path,
+    handler: RouteHandler<Path>,
+    options?: RouteOptions,
+  ): this {
+    return this.route(Code.FETCH, pattern, handler, options);
   }
 
   /** Adds a route for PATCH. Throws as {@linkcode Router.route}. */
-  patch<Path extends string>(pattern: Path, handler: RouteHandler<Path>): this {
-    return this.route(Code.PATCH, pattern, handler);
+  patch<Path extends string>(
+    pattern: Path,
+    handler: RouteHandler<Path>,
+    options?: RouteOptions,
+  ): this {
+    return this.route(Code.PATCH, pattern, handler, options);
   }
 
   /** Adds a route for iPATCH. Throws as {@linkcode Router.route}. */
-  ipatch<Path extends string>(pattern: Path, handler: RouteHandler<Path>): this {
-    return this.route(Code.iPATCH, pattern, handler);
+  ipatch<Path extends string>(
+    pattern: Path,
+    handler: RouteHandler<Path>,
+    options?: RouteOptions,
+  ): this {
+    return this.route(Code.iPATCH, pattern, handler, options);
   }
 
   /**
-   * Adds a resource: its routes, and what `/.well-known/core` says about it. One with a parameter in its pattern is not
-   * listed there.
+   * Adds a resource: its routes, what holds for them (and not for routes added otherwise), and what
+   * `/.well-known/core` says about it. One with a parameter in its pattern is not listed there.
    *
    * @throws {TypeError} where the pattern is malformed, or has attributes or one of the routes already
    * @throws {CoAPError} `malformed-message` where an attribute can not be written
@@ -168,7 +161,10 @@ export class Router {
   ): this {
     const routes = Object.entries(handlers)
       .filter(([, handler]) => handler !== undefined)
-      .map(([method, handler]) => [methodCode(method), handler] as [number, RouteHandler]);
+      .map(([method, handler]): NewRoute => {
+        const code = methodCode(method);
+        return [code, handler as RouteHandler, routeOptions(code, attributes, true)];
+      });
     this.#add(pattern, routes, { ...attributes });
     return this;
   }
@@ -184,16 +180,20 @@ export class Router {
     if (resource === undefined) return isCore(request.path) ? this.#core(request) : NOT_FOUND;
     const route = resource.routes.get(request.code);
     if (route === undefined) return METHOD_NOT_ALLOWED;
-    const { pattern, handler } = route;
-    if (pattern.names.size > 0 || pattern.tail) {
-      setParams(request, paramsOf(pattern, request.path));
-    }
-    return handler(request as IncomingRequest<never>);
+    const refusal = refuse(request, route.options);
+    if (refusal !== undefined) return refusal;
+    if (isSafe(request.code) || !isConditional(request)) return run(route, request);
+    const get = resource.routes.get(Code.GET);
+    if (get === undefined) return run(route, request);
+    const state = run(get, stateRequest(request));
+    return state instanceof Promise
+      ? state.then((settled) => weigh(request, settled) ?? run(route, request))
+      : weigh(request, state) ?? run(route, request);
   }
 
   #add(
     text: string,
-    routes: readonly [code: number, handler: RouteHandler][],
+    routes: readonly NewRoute[],
     attributes?: ResourceAttributes,
   ): void {
     const pattern = parsePattern(text);
@@ -201,7 +201,9 @@ export class Router {
       if (typeof handler === "function") continue;
       throw new TypeError(`Handler of ${methodName(code)} must be a function: "${text}"`);
     }
-    if (attributes !== undefined) formatLinks([linkTo({ pattern, attributes })]); // or throws
+    if (attributes !== undefined) {
+      formatLinks([linkTo({ pattern, routes: new Map(), attributes })]); // or throws
+    }
     const resource = this.#tree.at(pattern, () => {
       const made: Resource = { pattern, routes: new Map(), attributes: undefined };
       this.#resources.push(made);
@@ -215,7 +217,9 @@ export class Router {
         throw new TypeError(`Resource has a route for ${methodName(code)} already: "${text}"`);
       }
     }
-    for (const [code, handler] of routes) resource.routes.set(code, { pattern, handler });
+    for (const [code, handler, options] of routes) {
+      resource.routes.set(code, { pattern, handler, options });
+    }
     resource.attributes ??= attributes;
     this.#links = undefined;
   }
@@ -230,6 +234,37 @@ export class Router {
   }
 }
 
+/** A route to add. */
+type NewRoute = readonly [code: number, handler: RouteHandler, options: RouteOptions];
+
+/** What is answered without the handler. */
+function refuse(request: IncomingRequest, options: RouteOptions): CoAPResponse | undefined {
+  const { fresh, contentFormats, accepts, multicast } = options;
+  // To a group an error is not sent: this is silence.
+  if (request.peer.multicast && !multicast) return METHOD_NOT_ALLOWED;
+  if (fresh && !request.fresh) return request.challenge();
+  if (accepts !== undefined) {
+    const { contentFormat } = request;
+    if (contentFormat !== undefined && !accepts.includes(contentFormat)) return UNSUPPORTED_FORMAT;
+  }
+  if (contentFormats !== undefined) {
+    const { accept } = request;
+    if (accept !== undefined && !contentFormats.includes(accept)) return NOT_ACCEPTABLE;
+  }
+  return undefined;
+}
+
+function run(route: Route, request: IncomingRequest): CoAPResponse | Promise<CoAPResponse> {
+  const { pattern, handler, options } = route;
+  const parametric = pattern.names.size > 0 || pattern.tail;
+  setRoute(
+    request,
+    parametric ? paramsOf(pattern, request.path) : undefined,
+    options.observable ?? false,
+  );
+  return handler(request as IncomingRequest<never>);
+}
+
 function isCore(path: readonly string[]): boolean {
   return path.length === 2 && path[0] === ".well-known" && path[1] === "core";
 }
@@ -239,21 +274,4 @@ function paramsOf({ names, segments, tail }: Pattern, path: readonly string[]): 
   for (const [index, name] of names) params[name] = path[index]!;
   if (tail) params["*"] = path.slice(segments.length);
   return params;
-}
-
-function isListed({ pattern }: Resource): boolean {
-  return pattern.names.size === 0 && !pattern.tail;
-}
-
-function linkTo({ pattern, attributes = {} }: Pick<Resource, "pattern" | "attributes">): Link {
-  const list: [name: string, value: string | undefined][] = [];
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === undefined || value === false) continue;
-    list.push([
-      name === "observable" ? "obs" : name,
-      value === true ? undefined : typeof value === "object" ? value.join(" ") : String(value),
-    ]);
-  }
-  const segments = pattern.segments.filter((segment) => segment !== undefined);
-  return { href: composePath(segments), attributes: list };
 }

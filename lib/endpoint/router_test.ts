@@ -171,7 +171,7 @@ describe("Router", () => {
       assertEquals(
         core(),
         '</plain>,</temp>;rt="temperature-c temperature";if="sensor";ct="0 50";' +
-          'title="Outside \\"north\\"";sz=4;obs;unit="C",' +
+          'title="Outside \\"north\\"";sz=4;unit="C";obs,' +
           '</light%20level/%C3%A4>;rt="light-lux";if="sensor"',
       );
       const response = handle(router, Code.GET, [".well-known", "core"]);

@@ -2,74 +2,45 @@
 
 import { CoAPError } from "../errors.ts";
 import type { Address } from "../flow.ts";
-import type { ExchangeId, RequestEvent } from "../engine/types.ts";
+import type { EngineSizes } from "../engine/engine.ts";
+import type { ExchangeId, RequestEvent, UnobservedEvent, Variant } from "../engine/types.ts";
 import { resolveHost } from "../transport/resolve.ts";
+import type { GroupMembership } from "../transport/transport.ts";
 import { bindUdp } from "../transport/udp.ts";
 import { Code } from "../wire/code.ts";
 import { clientOn, type CoAPClient } from "./client.ts";
 import { systemClock } from "./clock.ts";
 import { Driver, systemRandom } from "./driver.ts";
-import { checkPort, type EndpointOptions } from "./endpoint_options.ts";
-import { abort, hasTextPath, IncomingRequest } from "./incoming_request.ts";
+import { checkPort, socketOptions } from "./endpoint_options.ts";
+import {
+  abort,
+  CHALLENGE,
+  hasTextPath,
+  IncomingRequest,
+  isObservable,
+} from "./incoming_request.ts";
+import { Notifier } from "./notifier.ts";
+import { isSafe, represent } from "./representation.ts";
 import { CoAPResponse } from "./response.ts";
+import type {
+  Handler,
+  HandlerObject,
+  NotifyOptions,
+  ServeOptions,
+  Server,
+} from "./serve_options.ts";
 
-/**
- * Answers a request, at once or by a promise. Until the promise settles the peer is kept waiting with an empty
- * acknowledgement, and the response then goes out separately (RFC 7252 section 5.2.2).
- *
- * What throws, rejects or returns anything else than a {@linkcode CoAPResponse} is answered 5.00 without a word of why;
- * `onError` is told.
- */
-export type Handler = (request: IncomingRequest) => CoAPResponse | Promise<CoAPResponse>;
+export type {
+  Handler,
+  HandlerObject,
+  NotificationOptions,
+  NotifyOptions,
+  ServeOptions,
+  Server,
+} from "./serve_options.ts";
 
-/** What has a handler, such as a `Router`. */
-export interface HandlerObject {
-  /** Answers a request. */
-  handle(request: IncomingRequest): CoAPResponse | Promise<CoAPResponse>;
-}
-
-/** How a server is made. */
-export interface ServeOptions extends EndpointOptions {
-  /**
-   * Local address to bind, an IP literal or a name. `"::"` takes IPv4 as well where the system does.
-   *
-   * @default {"0.0.0.0"} or `"::"` by `family`
-   */
-  hostname?: string;
-  /**
-   * Local port, 0 to 65535; 0 lets the system choose.
-   *
-   * @default {5683}
-   */
-  port?: number;
-  /**
-   * Address family where `hostname` does not tell.
-   *
-   * @default {4}
-   */
-  family?: 4 | 6;
-  /**
-   * Hears what the peers are not told: what handlers throw, together with the request, errors of the network, and
-   * exceptions of `onMessage`. What it throws itself is dropped.
-   */
-  onError?: (error: unknown, request?: IncomingRequest) => void;
-}
-
-/** A server that is up. */
-export interface Server extends AsyncDisposable {
-  /** The bound address and port. */
-  readonly address: Address;
-  /**
-   * A client on the server's own socket: what it sends comes from the server's port, through the same NAT binding.
-   * It ends with the server.
-   */
-  readonly client: CoAPClient;
-  /**
-   * Closes the server and its client. Responses that are ready leave; the signals of requests still being handled are
-   * aborted and their responses dropped. Resolves when the port is free; a second call does nothing more.
-   */
-  close(): Promise<void>;
-}
+/** What the engine of a server holds while it is open. */
+export let serverSizes: (server: Server) => EngineSizes;
 
 const INTERNAL_ERROR = CoAPResponse.error(Code.InternalServerError);
 const BAD_PATH = CoAPResponse.error(Code.BadRequest, "Path has a dot segment");
@@ -131,6 +102,7 @@ class CoAPServer implements Server {
   readonly #options: ServeOptions;
   readonly #handler: Handler;
   readonly #driver: Driver;
+  readonly #notifier: Notifier;
   /** Requests whose handlers have returned a promise. */
   readonly #open = new Set<IncomingRequest>();
   #address: Address = { address: "", port: 0 };
@@ -140,33 +112,46 @@ class CoAPServer implements Server {
     const clock = options.clock ?? systemClock;
     this.#options = options;
     this.#handler = handler;
+    const { onError, onUnobserve } = options;
     this.#driver = new Driver({
       clock,
       random: options.random ?? systemRandom,
       parameters: options.parameters,
       limits: options.limits,
       blockSize: options.blockSize,
+      extendedTokens: options.extendedTokens,
+      amplification: options.amplification,
+      echoLifetime: options.echoLifetime,
+      requestRate: options.requestRate,
       serve: true,
       keepAlive: true,
       onRequest: (event) => this.#onRequest(event),
+      onUnobserved: onUnobserve && ((event) => this.#onUnobserved(event)),
       onMessage: options.onMessage,
-      onError: options.onError && ((error) => options.onError!(error)),
+      onError: onError && ((error) => onError(error)),
     });
+    this.#notifier = new Notifier(
+      this.#driver,
+      options.notifications ?? {},
+      (variant) => this.#stateOf(variant),
+    );
     const driver = this.#driver;
     const sockets = { driver: () => driver, close: () => Promise.resolve() };
     this.client = clientOn(sockets, options.resolve ?? resolveHost, clock);
   }
 
+  static {
+    serverSizes = (server) => (server as CoAPServer).#driver.sizes;
+  }
+
   async bind(): Promise<this> {
     const { hostname, port = 5683, family } = this.#options;
-    const { reuseAddress, receiveBufferSize, sendBufferSize } = this.#options;
     await this.#driver.bind(this.#options.transport ?? bindUdp, {
+      ...socketOptions(this.#options),
       hostname,
       port: checkPort(port),
       family,
-      reuseAddress,
-      receiveBufferSize,
-      sendBufferSize,
+      groups: groupsOf(this.#options),
     });
     this.#address = this.#driver.address;
     return this;
@@ -176,12 +161,26 @@ class CoAPServer implements Server {
     return this.#address;
   }
 
+  // Not async: a state that is at hand is on its way before this returns.
+  notify(
+    resource: string | URL,
+    response?: CoAPResponse,
+    options: NotifyOptions = {},
+  ): Promise<number> {
+    try {
+      return Promise.resolve(this.#notifier.notify(resource, response, options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   close(): Promise<void> {
     if (this.#closing === undefined) {
       this.#closing = Promise.resolve(); // for those who call it from what is aborted now
       const closed = new CoAPError("closed", "Server is closed");
       for (const request of this.#open) abort(request, closed);
       this.#open.clear();
+      this.#driver.forgetObservers();
       this.#closing = this.client.close().then(() => this.#driver.close());
     }
     return this.#closing;
@@ -191,47 +190,142 @@ class CoAPServer implements Server {
     return this.close();
   }
 
-  #onRequest({ id, flow, message }: RequestEvent): void {
-    const request = new IncomingRequest(message, flow, this.#address);
+  #onRequest({ id, flow, message, fresh }: RequestEvent): void {
+    const request = new IncomingRequest(message, flow, this.#address, fresh);
     const refusal = refuse(request);
     if (refusal !== undefined) return this.#driver.respond(id, refusal);
-    let result: CoAPResponse | Promise<CoAPResponse>;
     try {
-      result = this.#handler(request);
-      if (result instanceof CoAPResponse) return this.#driver.respond(id, result);
+      const result = this.#handler(request);
+      if (result instanceof CoAPResponse) {
+        const done = this.#respond(id, request, result);
+        if (done === undefined) return;
+        this.#followLater(id, request, done);
+      } else this.#followLater(id, request, this.#respondTo(id, request, result));
     } catch (error) {
-      return this.#fail(id, request, error);
+      this.#fail(id, request, error);
     }
-    this.#respondLater(id, request, result);
   }
 
-  async #respondLater(
+  async #respondTo(
     id: ExchangeId,
     request: IncomingRequest,
     result: Promise<CoAPResponse>,
   ): Promise<void> {
+    await this.#respond(id, request, checkResponse(await result));
+  }
+
+  /** Keeps a request that takes its time, and what it may miss meanwhile. */
+  async #followLater(id: ExchangeId, request: IncomingRequest, done: Promise<void>): Promise<void> {
+    const registration = asksToObserve(request)
+      ? this.#notifier.begin(request.pathname, request.query)
+      : undefined;
     this.#open.add(request);
     try {
-      const response: unknown = await result;
-      if (!(response instanceof CoAPResponse)) {
-        throw new TypeError(`Handler must return a CoAPResponse: it is "${String(response)}"`);
-      }
-      this.#driver.respond(id, response);
+      await done;
     } catch (error) {
       this.#fail(id, request, error);
     } finally {
       this.#open.delete(request);
     }
+    try {
+      if (registration !== undefined) await this.#notifier.end(registration);
+    } catch (error) {
+      this.#report(error, request);
+    }
+  }
+
+  /** Answers a request; a promise where it has to be asked first whether its sender may observe. */
+  #respond(
+    id: ExchangeId,
+    request: IncomingRequest,
+    result: CoAPResponse,
+  ): Promise<void> | undefined {
+    if (result === CHALLENGE) {
+      this.#driver.challenge(id);
+      return undefined;
+    }
+    const response = represent(request, result, true);
+    const accepted = response.ok && asksToObserve(request) && this.#accepts(request);
+    if (typeof accepted !== "boolean") {
+      return accepted.then((accepted) => this.#send(id, request, response, accepted));
+    }
+    this.#send(id, request, response, accepted);
+    return undefined;
+  }
+
+  #send(id: ExchangeId, request: IncomingRequest, response: CoAPResponse, observed: boolean): void {
+    this.#driver.respond(id, response, observed ? { observe: request.pathname } : undefined);
+  }
+
+  /** Whether the sender of a request becomes an observer. */
+  #accepts(request: IncomingRequest): boolean | Promise<boolean> {
+    const { onObserve } = this.#options;
+    const observable = isObservable(request) ?? onObserve !== undefined;
+    return observable && (onObserve?.(request) ?? true);
   }
 
   #fail(id: ExchangeId, request: IncomingRequest, error: unknown): void {
     this.#driver.respond(id, INTERNAL_ERROR);
+    this.#report(error, request);
+  }
+
+  #report(error: unknown, request: IncomingRequest): void {
     try {
       this.#options.onError?.(error, request);
     } catch {
       // There is nobody left to tell.
     }
   }
+
+  /** What the handler says the state is, for one kind of observers. */
+  #stateOf({ request: message, flow }: Variant): CoAPResponse | Promise<CoAPResponse> {
+    // It was fresh where it had to be, when it registered.
+    const request = new IncomingRequest(message, flow, this.#address, true);
+    const failed = (error: unknown): CoAPResponse => {
+      this.#report(error, request);
+      return INTERNAL_ERROR;
+    };
+    try {
+      const result = this.#handler(request);
+      if (result instanceof CoAPResponse) return represent(request, result, false);
+      return Promise.resolve(result)
+        .then((response) => represent(request, checkResponse(response), false))
+        .catch(failed);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  #onUnobserved({ request: message, flow, reason }: UnobservedEvent): void {
+    const request = new IncomingRequest(message, flow, this.#address);
+    try {
+      this.#options.onUnobserve!(request, reason);
+    } catch (error) {
+      this.#report(error, request);
+    }
+  }
+}
+
+/** @throws {TypeError} where it is no response */
+function checkResponse(response: unknown): CoAPResponse {
+  if (response instanceof CoAPResponse) return response;
+  throw new TypeError(`Handler must return a CoAPResponse: it is "${String(response)}"`);
+}
+
+/** Whether a request asks to be registered. To a group it is not defined. */
+function asksToObserve(request: IncomingRequest): boolean {
+  return request.observe === 0 && isSafe(request.code) && !request.peer.multicast;
+}
+
+/** All CoAP Nodes, by family (RFC 7252 section 12.8). */
+const ALL_NODES = { 4: ["224.0.1.187"], 6: ["ff02::fd", "ff05::fd"] } as const;
+
+/** The groups that a server is to be a member of. */
+function groupsOf({ multicast = false, hostname, family }: ServeOptions): GroupMembership[] {
+  if (multicast === false) return [];
+  const own = hostname !== undefined && hostname.includes(":") ? 6 : family ?? 4;
+  const groups = multicast === true ? ALL_NODES[own] : [...multicast];
+  return groups.map((group) => typeof group === "string" ? { group } : group);
 }
 
 /** What is answered without the handler. */

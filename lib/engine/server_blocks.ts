@@ -62,7 +62,7 @@ export function requestKey(peer: string, message: Message): string {
 }
 
 /** An ETag of 8 bytes out of a body and its format: two FNV-1a hashes over different starts. */
-function etagOf(outline: Outline): Uint8Array {
+export function etagOf(outline: Outline): Uint8Array {
   const format = outline.options && uintOption(outline.options, OptionNumber.ContentFormat);
   const payload = outline.payload!;
   let a = 0x811c9dc5 ^ (format ?? -1);

@@ -1,0 +1,189 @@
+/** How servers are made, and what they are. @module */
+
+import type { UnobservedReason } from "../engine/types.ts";
+import type { Address } from "../flow.ts";
+import type { GroupMembership } from "../transport/transport.ts";
+import type { CoAPClient } from "./client.ts";
+import type { EndpointOptions } from "./endpoint_options.ts";
+import type { IncomingRequest } from "./incoming_request.ts";
+import type { CoAPResponse } from "./response.ts";
+
+/**
+ * Answers a request, at once or by a promise. Until the promise settles the peer is kept waiting with an empty
+ * acknowledgement, and the response then goes out separately (RFC 7252 section 5.2.2). Bodies are whole in both
+ * directions: a response of any size may be returned, and is held in memory until it has been fetched, block by block.
+ *
+ * What throws, rejects or returns anything else than a {@linkcode CoAPResponse} is answered 5.00 without a word of why;
+ * `onError` is told.
+ *
+ * Two things are done to a 2.05 that answers GET or FETCH. Where its entity tag is one of those that the request lists
+ * it becomes 2.03 without payload (RFC 7252 section 5.9.1.3); a payload without a tag has the one that the library
+ * gives to bodies sent in blocks. Where it has another content format than the request accepts it becomes 4.06 (section
+ * 5.10.4).
+ */
+export type Handler = (request: IncomingRequest) => CoAPResponse | Promise<CoAPResponse>;
+
+/** What has a handler, such as a `Router`. */
+export interface HandlerObject {
+  /** Answers a request. */
+  handle(request: IncomingRequest): CoAPResponse | Promise<CoAPResponse>;
+}
+
+/** How states of observed resources are sent. */
+export interface NotificationOptions {
+  /**
+   * Whether notifications are sent until they are acknowledged. Of Non-confirmable ones an observer gets at most one in
+   * three seconds, the newest (RFC 7641 section 4.5.1).
+   *
+   * @default {true}
+   */
+  confirmable?: boolean;
+  /**
+   * Every how many Non-confirmable notifications one is Confirmable, so that an observer that has gone is found out, an
+   * integer of at least 1. One a day is in any case (RFC 7641 section 4.5).
+   *
+   * @default {5}
+   */
+  confirmableEvery?: number;
+}
+
+/** How the state of a resource is sent to its observers. */
+export interface NotifyOptions extends NotificationOptions {
+  /**
+   * Whether only those are told whose request has the query that is given, or none where none is. Else a resource is
+   * known by its path alone.
+   *
+   * @default {true} where a query is given, else `false`
+   */
+  exact?: boolean;
+}
+
+/** How a server is made. */
+export interface ServeOptions extends EndpointOptions {
+  /**
+   * Local address to bind, an IP literal or a name. `"::"` takes IPv4 as well where the system does.
+   *
+   * @default {"0.0.0.0"} or `"::"` by `family`
+   */
+  hostname?: string;
+  /**
+   * Local port, 0 to 65535; 0 lets the system choose.
+   *
+   * @default {5683}
+   */
+  port?: number;
+  /**
+   * Address family where `hostname` does not tell.
+   *
+   * @default {4}
+   */
+  family?: 4 | 6;
+  /**
+   * Groups to receive requests for (RFC 7252 section 8): their addresses, or `true` for All CoAP Nodes, 224.0.1.187 or
+   * ff02::fd and ff05::fd by family. Such requests have `request.peer.multicast`; a `Router` answers them only for
+   * resources with `multicast`, and `/.well-known/core`. Their responses leave after a random time up to
+   * DEFAULT_LEISURE; errors, and 2.05 without payload, are not sent unless No-Response asks for them.
+   *
+   * Where `hostname` is a wildcard the port is shared with the sockets of the groups, see `bindUdp`.
+   *
+   * @default {false}
+   */
+  multicast?: boolean | Iterable<string | GroupMembership>;
+  /** How notifications are sent where `notify` does not say. */
+  notifications?: NotificationOptions;
+  /**
+   * Bytes sent to an address at most for each byte received from it, at least 1, until it has shown that it is there
+   * (RFC 9175 section 2.4 suggests 3). Whoever forges the address of a victim then gains nothing by asking this server
+   * for much (RFC 7252 section 11.3). It costs every new peer with a large response, or that observes, a round trip: it is
+   * answered 4.01 with an Echo option, and repeats the request with it; peers that do not know RFC 9175 get no such
+   * response at all.
+   *
+   * @default {Infinity}
+   */
+  amplification?: number;
+  /**
+   * How long an Echo value counts as fresh, ms: for `request.fresh`, and with `amplification`.
+   *
+   * @default {93000} MAX_TRANSMIT_WAIT
+   */
+  echoLifetime?: number;
+  /**
+   * Requests that a peer may make per second on average, as many at once, above 0; what goes beyond is answered 4.29 with
+   * the time to wait (RFC 8516). Each block of a body is a request.
+   *
+   * @default {Infinity}
+   */
+  requestRate?: number;
+  /**
+   * Whether the sender of this request, which was answered 2.xx, becomes an observer. Without a `Router` nobody does
+   * where this is not given; with one it decides about observable resources, by default all are. Called again where an
+   * observer registers again.
+   */
+  onObserve?: (request: IncomingRequest) => boolean | Promise<boolean>;
+  /**
+   * Hears that an observation has ended, of the request that registered it (not the same object) and why:
+   * `deregistered` by the client, `replaced` by that of another resource with the same token, by a `reset` or a
+   * `timeout`, by the `error` it was notified of, or the server was `closed`.
+   */
+  onUnobserve?: (request: IncomingRequest, reason: UnobservedReason) => void;
+  /**
+   * Hears what the peers are not told: what handlers and the functions above throw, together with the request, errors
+   * of the network, and exceptions of `onMessage`. What it throws itself is dropped.
+   */
+  onError?: (error: unknown, request?: IncomingRequest) => void;
+}
+
+/** A server that is up. */
+export interface Server extends AsyncDisposable {
+  /** The bound address and port. */
+  readonly address: Address;
+  /**
+   * A client on the server's own socket: what it sends comes from the server's port, through the same NAT binding.
+   * It ends with the server.
+   */
+  readonly client: CoAPClient;
+  /**
+   * Sends the state of a resource to its observers (RFC 7641 section 4.2). Without a response the handler is asked for
+   * the state, once for each different request by which the resource is observed, with that request, whenever it was
+   * made. While a handler is still at it a further call has it run once more afterwards, never twice at a time. A
+   * response outside 2.xx, a handler's 5.00 included, ends the observations; so does one with another content format
+   * than the first, as 4.06.
+   *
+   * States are sent at the pace of each observer: a newer one takes the place of one that could not leave yet, the
+   * newest always arrives or the observation ends.
+   *
+   * @param resource the path, or a URI of which path and query count, percent-encoded where necessary
+   * @returns the number of observers that the newest state was handed to, which says nothing about its arrival
+   * @throws {CoAPError} (the promise rejects) `invalid-uri` where there is no such path
+   * @throws {RangeError} (the promise rejects) where an option is out of its range
+   *
+   * @example A clock
+   * ```ts
+   * import { CoAPClient, CoAPResponse, Router, serve } from "@x/coap";
+   *
+   * let time = 0;
+   * const router = new Router()
+   *   .get("/time", () => CoAPResponse.text(`${time}`), { observable: true });
+   * await using server = await serve({ hostname: "127.0.0.1", port: 0 }, router);
+   * await using client = new CoAPClient();
+   *
+   * for await (const state of client.observe(`coap://127.0.0.1:${server.address.port}/time`)) {
+   *   console.log(state.text()); // 0, 1, 2
+   *   if (time === 2) break;
+   *   time++;
+   *   await server.notify("/time");
+   * }
+   * ```
+   */
+  notify(
+    resource: string | URL,
+    response?: CoAPResponse,
+    options?: NotifyOptions,
+  ): Promise<number>;
+  /**
+   * Closes the server and its client. Responses that are ready leave; the signals of requests still being handled are
+   * aborted and their responses dropped, observers are forgotten without a word. Resolves when the port is free; a
+   * second call does nothing more.
+   */
+  close(): Promise<void>;
+}
