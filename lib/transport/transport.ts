@@ -59,6 +59,13 @@ export interface BindOptions {
   /** Send buffer asked of the system, bytes; the system's default where absent. */
   sendBufferSize?: number;
   /**
+   * Connects the socket to one peer, the address an IP literal: it sends to and receives from that peer alone, and the
+   * system reports where nobody listens there (ECONNREFUSED). Where the runtime can not, binding fails.
+   *
+   * @default none
+   */
+  connect?: Address;
+  /**
    * Groups to receive for at the same port. The flows of what is sent to them are `multicast`, with the group as
    * `local`, and equal in `key` to those of the same peer otherwise.
    *
@@ -89,6 +96,8 @@ export interface BindOptions {
 export interface Transport {
   /** The bound address and port. */
   readonly address: Address;
+  /** The buffers that the system has given, bytes as it counts them; absent where the runtime does not tell. */
+  readonly bufferSizes?: { readonly receive: number; readonly send: number };
   /** The flow to a peer; `address` is an IP literal of this transport's family. */
   flow(address: string, port: number): Flow;
   /** Queues a datagram; it leaves at the latest with the next `flush`. Never throws for what the network does. */

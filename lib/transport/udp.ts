@@ -8,6 +8,7 @@ import type { BindOptions, Transport, TransportHandler } from "./transport.ts";
 import { bindWith, chooseAdapter, udpAdapters } from "./udp_adapters.ts";
 
 export type { Address, Flow } from "../flow.ts";
+export { type UdpFeatures, udpFeatures } from "./udp_adapters.ts";
 export type {
   Bind,
   BindOptions,
@@ -21,7 +22,8 @@ export { resolveHost } from "./resolve.ts";
 /**
  * Binds a UDP socket with the fastest that the runtime offers: `Bun.udpSocket`, then
  * `Deno.listenDatagram` (with `--unstable-net`), then `node:dgram`. On Bun `node:dgram` is taken where
- * `reuseAddress`, a buffer size or something about sending to groups is asked for, on Deno for the latter two.
+ * `reuseAddress`, a buffer size, `connect` or something about sending to groups is asked for, on Deno for the last of
+ * these; buffer sizes have no effect there, and `connect` fails.
  *
  * For each group there is a socket of `node:dgram` bound to the group's address, which Windows does not allow. A socket
  * bound to a wildcard gets what is sent to groups as well: there the port is shared (SO_REUSEADDR), and what arrives at

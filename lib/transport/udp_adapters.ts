@@ -1,7 +1,7 @@
 /** The UDP adapters and the runtimes that have them. @module */
 
 import { CoAPError } from "../errors.ts";
-import { checkInteger } from "./flows.ts";
+import { checkInteger, checkPeer } from "./flows.ts";
 import { bindGrouped, groupSockets, sharesPort } from "./groups.ts";
 import { interfaceArgument } from "./interfaces.ts";
 import { parseIpAddress } from "./ip_address.ts";
@@ -20,6 +20,8 @@ export interface UdpAdapter {
   readonly reusesAddresses: boolean;
   /** Whether buffer sizes and what is said about groups take effect. */
   readonly setsOptions: boolean;
+  /** Whether sockets can be connected; in Deno they only look so, and buffer sizes only look set. */
+  readonly connects: boolean;
   /** Binds a socket to checked options; rejects with the runtime's own error. */
   bind(options: SocketOptions, handler: TransportHandler): Promise<Transport>;
 }
@@ -41,6 +43,7 @@ export function udpAdapters(scope: RuntimeScope = globalThis as RuntimeScope): U
       name: "Bun.udpSocket",
       reusesAddresses: false,
       setsOptions: false,
+      connects: false,
       bind: (options, handler) => bindUdpBun(bun as BunRuntime, options, handler),
     });
   }
@@ -49,6 +52,7 @@ export function udpAdapters(scope: RuntimeScope = globalThis as RuntimeScope): U
       name: "Deno.listenDatagram",
       reusesAddresses: true,
       setsOptions: false,
+      connects: false,
       bind: (options, handler) => bindUdpDeno(deno as DenoRuntime, options, handler),
     });
   }
@@ -57,6 +61,7 @@ export function udpAdapters(scope: RuntimeScope = globalThis as RuntimeScope): U
       name: "node:dgram",
       reusesAddresses: true,
       setsOptions: true,
+      connects: deno === undefined,
       bind: (options, handler) => bindUdpNode(dgram, options, handler),
     });
   }
@@ -75,13 +80,32 @@ export function chooseAdapter(adapters: readonly UdpAdapter[], options: BindOpti
     multicastInterface !== undefined || multicastHops !== undefined ||
     multicastLoopback !== undefined;
   const reuse = options.reuseAddress || sharesPort(options);
+  const { connect } = options;
+  if (connect !== undefined && !adapters.some(({ connects }) => connects)) {
+    throw new CoAPError("transport", "This runtime can not connect UDP sockets");
+  }
   const suits = (adapter: UdpAdapter) =>
-    (adapter.reusesAddresses || !reuse) && (adapter.setsOptions || !set);
+    (adapter.reusesAddresses || !reuse) && (adapter.setsOptions || !set) &&
+    (adapter.connects || connect === undefined);
   const chosen = adapters.find(suits) ?? adapters[0];
   if (chosen === undefined) {
     throw new CoAPError("unsupported-scheme", "This runtime has no UDP sockets");
   }
   return chosen;
+}
+
+/** What the sockets of this runtime offer beyond the ordinary. */
+export interface UdpFeatures {
+  /** Whether `connect` takes effect. */
+  readonly connects: boolean;
+  /** Whether buffer sizes take effect, and can be read. */
+  readonly setsBufferSizes: boolean;
+}
+
+/** What the UDP sockets of this runtime offer. */
+export function udpFeatures(): UdpFeatures {
+  const able = udpAdapters().some(({ connects }) => connects);
+  return { connects: able, setsBufferSizes: able };
 }
 
 /** The adapter for sockets that are members of groups. */
@@ -114,6 +138,8 @@ export async function bindWith(
     throw new CoAPError("name-resolution", `Not an address to bind: "${found}"`);
   }
   const sockets = groupSockets(options.groups ?? [], address);
+  const peer = options.connect &&
+    checkPeer(options.connect.address, options.connect.port, address.family);
   const via = options.multicastInterface;
   const socket: SocketOptions = {
     address,
@@ -121,6 +147,7 @@ export async function bindWith(
     reuseAddress,
     receiveBufferSize,
     sendBufferSize,
+    connect: peer && { address: peer.text, port: options.connect!.port },
     multicastInterface: via === undefined ? undefined : interfaceArgument(via, address.family),
     multicastHops,
     multicastLoopback,

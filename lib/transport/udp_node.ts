@@ -2,7 +2,6 @@
 
 import type { Flow } from "../flow.ts";
 import type { OsModule } from "./interfaces.ts";
-import type { IpAddress } from "./ip_address.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 import {
   builtinModule,
@@ -24,6 +23,9 @@ interface DgramSocket {
   setMulticastTTL(hops: number): void;
   setMulticastLoopback(on: boolean): void;
   address(): { port: number };
+  connect(port: number, address: string, listener: (error?: Error) => void): void;
+  getRecvBufferSize(): number;
+  getSendBufferSize(): number;
   send(
     bytes: Uint8Array,
     port: number,
@@ -35,6 +37,11 @@ interface DgramSocket {
   ref(): void;
   unref(): void;
   close(callback: () => void): void;
+}
+
+/** The socket where it is connected. */
+interface ConnectedSocket {
+  send(bytes: Uint8Array, callback: (error: Error | null) => void): void;
 }
 
 interface RemoteInfo {
@@ -101,6 +108,8 @@ function setMulticast(socket: DgramSocket, options: SocketOptions): void {
 class NodeTransport extends UdpTransport {
   readonly #socket: DgramSocket;
   readonly #keepAlive: KeepAlive | undefined;
+  /** The one peer of a connected socket. */
+  readonly #peer: Flow | undefined;
   #pending = 0;
   #pendingBytes = 0;
   #whenSent: (() => void) | undefined;
@@ -129,7 +138,7 @@ class NodeTransport extends UdpTransport {
       });
       socket.on("error", (error) => {
         if (transport === undefined) reject(error);
-        else transport.report(error);
+        else transport.report(error, transport.#peer);
       });
       socket.bind({ port, address: address.text }, () => {
         try {
@@ -138,22 +147,38 @@ class NodeTransport extends UdpTransport {
           socket.close(() => reject(error));
           return;
         }
-        keepAlive?.ref();
-        transport = new NodeTransport(address, socket, keepAlive, handler);
-        resolve(transport);
+        const open = (error?: Error): void => {
+          if (error) {
+            socket.close(() => reject(error));
+            return;
+          }
+          keepAlive?.ref();
+          transport = new NodeTransport(options, socket, keepAlive, handler);
+          resolve(transport);
+        };
+        const { connect } = options;
+        if (connect === undefined) open();
+        else socket.connect(connect.port, connect.address, open);
       });
     });
   }
 
   constructor(
-    bound: IpAddress,
+    { address, connect }: SocketOptions,
     socket: DgramSocket,
     keepAlive: KeepAlive | undefined,
     handler: TransportHandler,
   ) {
-    super(bound, socket.address().port, handler);
+    super(address, socket.address().port, handler);
     this.#socket = socket;
     this.#keepAlive = keepAlive;
+    this.#peer = connect && this.flow(connect.address, connect.port);
+  }
+
+  /** Deno gives back what was asked for, whatever the system has made of it. */
+  get bufferSizes(): { receive: number; send: number } | undefined {
+    if (this.closed || "Deno" in globalThis) return undefined;
+    return { receive: this.#socket.getRecvBufferSize(), send: this.#socket.getSendBufferSize() };
   }
 
   send(flow: Flow, bytes: Uint8Array): void {
@@ -199,12 +224,14 @@ class NodeTransport extends UdpTransport {
   }
 
   #send(flow: Flow, bytes: Uint8Array, again: boolean): void {
+    const sent = (error: Error | null): void => {
+      // The system may report with this datagram what an earlier one met (ICMP, on Bun): once again.
+      if (error && !again) this.#send(flow, bytes, true);
+      else this.#sent(flow, bytes, error);
+    };
     try {
-      this.#socket.send(bytes, flow.port, flow.address, (error) => {
-        // The system may report with this datagram what an earlier one met (ICMP, on Bun): once again.
-        if (error && !again) this.#send(flow, bytes, true);
-        else this.#sent(flow, bytes, error);
-      });
+      if (this.#peer === undefined) this.#socket.send(bytes, flow.port, flow.address, sent);
+      else (this.#socket as unknown as ConnectedSocket).send(bytes, sent);
     } catch (error) {
       this.#sent(flow, bytes, error);
     }

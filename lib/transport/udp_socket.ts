@@ -17,6 +17,8 @@ export interface SocketOptions {
   readonly receiveBufferSize?: number;
   /** Send buffer, bytes. */
   readonly sendBufferSize?: number;
+  /** The one peer, an IP literal in canonical form and a port. */
+  readonly connect?: Address;
   /** Groups to join. */
   readonly joins?: readonly Join[];
   /** By which interface datagrams to groups leave, in the form of `interfaceArgument`. */

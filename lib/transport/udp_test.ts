@@ -40,7 +40,13 @@ describe("bindUdp", () => {
 
   it("takes the adapter that does what is asked for", () => {
     const adapter = (name: UdpAdapter["name"], reusesAddresses: boolean, setsOptions: boolean) =>
-      ({ name, reusesAddresses, setsOptions, bind: () => Promise.reject() }) satisfies UdpAdapter;
+      ({
+        name,
+        reusesAddresses,
+        setsOptions,
+        connects: name === "node:dgram",
+        bind: () => Promise.reject(),
+      }) satisfies UdpAdapter;
     const bun = adapter("Bun.udpSocket", false, false);
     const deno = adapter("Deno.listenDatagram", true, false);
     const node = adapter("node:dgram", true, true);
@@ -50,6 +56,9 @@ describe("bindUdp", () => {
     assertEquals(chooseAdapter([deno, node], { reuseAddress: true }), deno);
     assertEquals(chooseAdapter([deno, node], { receiveBufferSize: 65_536 }), node);
     assertEquals(chooseAdapter([deno], { sendBufferSize: 65_536 }), deno);
+    const connect = { address: "127.0.0.1", port: 9 };
+    assertEquals(chooseAdapter([bun, node], { connect }), node);
+    assertThrows(() => chooseAdapter([deno], { connect }), CoAPError, "connect");
   });
 
   it("says so where there are no sockets", () => {
@@ -93,6 +102,9 @@ describe("UDP on node:dgram, when the system is not willing", () => {
       setMulticastTTL() {},
       setMulticastLoopback() {},
       address: () => ({ port: 5683 }),
+      connect() {},
+      getRecvBufferSize: () => 0,
+      getSendBufferSize: () => 0,
       send: (bytes, _port, _address, callback) => {
         sends.push({ bytes, callback });
       },
