@@ -1,0 +1,144 @@
+import { after, before, describe, it } from "node:test";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { assertEquals, assertMatch } from "@std/assert";
+import { run } from "../scripts/process.ts";
+import { findRuntime, ROOT } from "../scripts/runtimes.mjs";
+
+/** How the runtime of this test runs a program. */
+const RUNTIME = process.versions.deno
+  ? [process.execPath, "run", "--quiet", "--allow-net", "--allow-read"]
+  : [process.execPath];
+
+/** A server program that prints its URI. */
+class ServerProgram {
+  readonly #child: ChildProcess;
+  readonly origin: Promise<string>;
+
+  constructor(...args: string[]) {
+    const [program, ...rest] = [...RUNTIME, ...args] as [string, ...string[]];
+    this.#child = spawn(program, rest, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    this.origin = new Promise((resolve, reject) => {
+      for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+        stream.setEncoding("utf8").on("data", (text: string) => {
+          output += text;
+          const found = /^coap:\/\/\S+$/m.exec(output);
+          if (found !== null) resolve(found[0]);
+        });
+      }
+      this.#child.on("close", () => reject(new Error(`The server has ended:\n${output}`)));
+    });
+  }
+
+  /** Ends it by its process. */
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = new Promise((resolve) => this.#child.once("close", resolve));
+    this.#child.kill("SIGKILL");
+    await ended;
+  }
+}
+
+/** Runs a program to its end and gives what it prints. */
+async function runProgram(...args: string[]): Promise<[code: number | null, output: string]> {
+  const [program, ...rest] = [...RUNTIME, ...args] as [string, ...string[]];
+  const { code, output } = await run(program, rest, {
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    timeout: 30_000,
+  });
+  return [code, output.trim()];
+}
+
+describe("examples", () => {
+  let server: ServerProgram;
+  let origin: string;
+
+  before(async () => {
+    server = new ServerProgram("examples/server.ts", "0");
+    origin = await server.origin;
+  });
+  after(() => server.close());
+
+  const client = (path: string, ...args: string[]): Promise<[number | null, string]> =>
+    runProgram("examples/client.ts", origin + path, ...args);
+
+  it("client and server put, get and delete", async () => {
+    const path = "/store/greeting";
+    assertEquals(await client(path), [1, "4.04 Not Found\nNothing of that name"]);
+    assertEquals(await client(path, "PUT", "Hello"), [0, "2.01 Created"]);
+    assertEquals(await client(path, "put", "Hello again"), [0, "2.04 Changed"]);
+    assertEquals(await client(path), [0, "2.05 Content\nHello again"]);
+    assertEquals(await client("/store"), [0, '2.05 Content\n["greeting"]']);
+    assertEquals(await client(path, "DELETE"), [0, "2.02 Deleted"]);
+  });
+
+  it("the client tells what went wrong", async () => {
+    const [code, output] = await runProgram("examples/client.ts", "coaps://127.0.0.1/");
+    assertEquals(code, 2);
+    assertMatch(output, /^unsupported-scheme: .*"coaps:\/\/127\.0\.0\.1\/"/);
+  });
+});
+
+describe("README.md", () => {
+  const folder = join(ROOT, `.cache/readme-${process.pid}`);
+  const text = readFileSync(join(ROOT, "README.md"), "utf8");
+  const blocks = new Map(
+    Array.from(
+      text.matchAll(/<!-- example: (\w+) -->\s*```ts ignore\n([\s\S]*?)```/g),
+      ([, name, code]) => [name!, code!],
+    ),
+  );
+  let server: ServerProgram;
+
+  /** Writes a block where imports of the library work, for a server at `origin`. */
+  function write(name: string, origin: string): string {
+    const path = join(folder, `${name}.ts`);
+    const code = blocks.get(name)!
+      .replaceAll(/coap:\/\/127\.0\.0\.1(?=[/"])/g, origin)
+      .replace("port: 5683", "port: 0")
+      .replace("timeout: 10_000", "timeout: 500");
+    writeFileSync(path, code);
+    return path;
+  }
+
+  before(() => {
+    mkdirSync(folder, { recursive: true });
+    server = new ServerProgram(write("server", ""));
+  });
+  after(async () => {
+    await server.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("has a name for every block of code", () => {
+    assertEquals([...blocks.keys()], ["client", "server", "discovery", "errors"]);
+    assertEquals(text.match(/```ts/g)?.length, blocks.size);
+  });
+
+  it("shows programs without errors of types", async () => {
+    const paths = Array.from(blocks.keys(), (name) => write(name, "coap://127.0.0.1"));
+    const { code, output } = await run(findRuntime("deno")!, ["check", "--quiet", ...paths], {
+      cwd: ROOT,
+    });
+    assertEquals(code, 0, output);
+  });
+
+  it("shows programs that do what it says", async () => {
+    const origin = await server.origin;
+    const runBlock = (name: string): Promise<[number | null, string]> =>
+      runProgram(write(name, origin));
+    assertEquals(await runBlock("client"), [0, "2.05 21.5"]);
+    const [code, output] = await runBlock("discovery");
+    assertEquals(code, 0, output);
+    assertMatch(output, /^\/sensors\/temperature [\s\S]*"rt", "temperature"|'rt', 'temperature'/);
+    assertEquals(await runBlock("errors"), [0, "Changed"]);
+    assertEquals(await runBlock("client"), [0, "2.05 22.5"]);
+    await server.close();
+    const [, failure] = await runBlock("errors");
+    assertMatch(failure, /^No response: (timeout|refused)$/);
+  });
+});
