@@ -39,6 +39,12 @@ export class NetworkPeer {
     return this;
   }
 
+  /** What it sends goes there, until it hears of somebody else. */
+  talksTo(address = "127.0.0.1", port = 5683): this {
+    this.#flow = this.#transport!.flow(address, port);
+    return this;
+  }
+
   /** The next message is that of the line; it is waited for. */
   async receives(text: string, payload?: Uint8Array): Promise<void> {
     const next = await this.#next();

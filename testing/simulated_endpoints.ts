@@ -4,6 +4,7 @@ import { assertEquals } from "@std/assert";
 import { CoAPClient, sizesOf } from "../lib/endpoint/client.ts";
 import type { CoAPClientOptions } from "../lib/endpoint/endpoint_options.ts";
 import {
+  driverOf,
   type Handler,
   type HandlerObject,
   serve,
@@ -35,6 +36,7 @@ export class Simulation {
   readonly #random = new SeededRandom(7);
   readonly #open: { close(): Promise<void> }[] = [];
   readonly #clients: CoAPClient[] = [];
+  readonly #servers: Server[] = [];
 
   constructor(conditions: Partial<NetworkConditions> = {}) {
     this.network = new SimulatedNetwork({
@@ -88,6 +90,7 @@ export class Simulation {
       ...options,
     }, handler);
     this.#open.push(server);
+    this.#servers.push(server);
     return server;
   }
 
@@ -126,10 +129,13 @@ export class Simulation {
     return this.clock.advanceAsync(ms);
   }
 
-  /** Lets all lifetimes pass: then the clients must hold nothing. */
+  /** Lets all lifetimes pass: then clients must hold nothing, and servers nothing once observers are forgotten. */
   async rest(): Promise<void> {
+    const drivers = this.#servers.map(driverOf).filter((driver) => driver !== undefined);
+    for (const driver of drivers) driver.forgetObservers();
     await this.after(AT_REST);
-    for (const sizes of this.#clients.flatMap(sizesOf)) {
+    const servers = drivers.map(({ sizes }) => sizes);
+    for (const sizes of [...servers, ...this.#clients.flatMap(sizesOf)]) {
       for (const [name, size] of Object.entries(sizes)) assertEquals([name, size], [name, 0]);
     }
   }

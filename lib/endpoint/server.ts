@@ -2,7 +2,6 @@
 
 import { CoAPError } from "../errors.ts";
 import type { Address } from "../flow.ts";
-import type { EngineSizes } from "../engine/engine.ts";
 import type { ExchangeId, RequestEvent, UnobservedEvent, Variant } from "../engine/types.ts";
 import { resolveHost } from "../transport/resolve.ts";
 import type { GroupMembership } from "../transport/transport.ts";
@@ -20,6 +19,8 @@ import {
   isObservable,
 } from "./incoming_request.ts";
 import { Notifier } from "./notifier.ts";
+import { CoAPProxy } from "./proxy.ts";
+import { ProxyHost } from "./proxy_host.ts";
 import { isSafe, represent } from "./representation.ts";
 import { CoAPResponse } from "./response.ts";
 import type {
@@ -39,8 +40,8 @@ export type {
   Server,
 } from "./serve_options.ts";
 
-/** What the engine of a server holds while it is open. */
-export let serverSizes: (server: Server) => EngineSizes;
+/** What drives a server, while it is open. */
+export let driverOf: (server: Server) => Driver | undefined;
 
 const INTERNAL_ERROR = CoAPResponse.error(Code.InternalServerError);
 const BAD_PATH = CoAPResponse.error(Code.BadRequest, "Path has a dot segment");
@@ -88,7 +89,7 @@ export async function serve(
   const [options, handler] = second === undefined
     ? [{}, first as Handler | HandlerObject]
     : [first as ServeOptions, second];
-  return await new CoAPServer(options, handlerOf(handler)).bind();
+  return await new CoAPServer(options, handler).bind();
 }
 
 function handlerOf(handler: Handler | HandlerObject): Handler {
@@ -103,16 +104,24 @@ class CoAPServer implements Server {
   readonly #handler: Handler;
   readonly #driver: Driver;
   readonly #notifier: Notifier;
+  /** Set where requests may have to be handed on. */
+  readonly #host: ProxyHost | undefined;
   /** Requests whose handlers have returned a promise. */
   readonly #open = new Set<IncomingRequest>();
   #address: Address = { address: "", port: 0 };
   #closing: Promise<void> | undefined = undefined;
 
-  constructor(options: ServeOptions, handler: Handler) {
+  constructor(options: ServeOptions, handler: Handler | HandlerObject) {
     const clock = options.clock ?? systemClock;
     this.#options = options;
-    this.#handler = handler;
+    this.#handler = handlerOf(handler);
     const { onError, onUnobserve } = options;
+    const forwards = typeof handler === "object" && handler.forwards === true;
+    const proxy = options.proxy ?? (handler instanceof CoAPProxy ? handler : undefined);
+    if (options.proxy?.isReverse) {
+      throw new TypeError("A proxy with a target is a handler, not an option of a server");
+    }
+    const proxies = forwards || proxy !== undefined;
     this.#driver = new Driver({
       clock,
       random: options.random ?? systemRandom,
@@ -124,9 +133,10 @@ class CoAPServer implements Server {
       echoLifetime: options.echoLifetime,
       requestRate: options.requestRate,
       serve: true,
+      proxy: proxies,
       keepAlive: true,
       onRequest: (event) => this.#onRequest(event),
-      onUnobserved: onUnobserve && ((event) => this.#onUnobserved(event)),
+      onUnobserved: onUnobserve || proxies ? (event) => this.#onUnobserved(event) : undefined,
       onMessage: options.onMessage,
       onError: onError && ((error) => onError(error)),
     });
@@ -136,12 +146,18 @@ class CoAPServer implements Server {
       (variant) => this.#stateOf(variant),
     );
     const driver = this.#driver;
+    this.#host = proxies
+      ? new ProxyHost(driver, clock, options, proxy, this.#handler, forwards)
+      : undefined;
     const sockets = { driver: () => driver, close: () => Promise.resolve() };
     this.client = clientOn(sockets, options.resolve ?? resolveHost, clock);
   }
 
   static {
-    serverSizes = (server) => (server as CoAPServer).#driver.sizes;
+    driverOf = (server) => {
+      const own = server as CoAPServer;
+      return own.#closing === undefined ? own.#driver : undefined;
+    };
   }
 
   async bind(): Promise<this> {
@@ -181,7 +197,8 @@ class CoAPServer implements Server {
       for (const request of this.#open) abort(request, closed);
       this.#open.clear();
       this.#driver.forgetObservers();
-      this.#closing = this.client.close().then(() => this.#driver.close());
+      this.#closing = Promise.all([this.client.close(), this.#host?.close()])
+        .then(() => this.#driver.close());
     }
     return this.#closing;
   }
@@ -191,11 +208,13 @@ class CoAPServer implements Server {
   }
 
   #onRequest({ id, flow, message, fresh }: RequestEvent): void {
-    const request = new IncomingRequest(message, flow, this.#address, fresh);
-    const refusal = refuse(request);
+    const own = this.#host === undefined ? message : this.#host.own(message);
+    const request = new IncomingRequest(own ?? message, flow, this.#address, fresh);
+    this.#host?.admit(request, id);
+    const refusal = own && (refuse(request) ?? this.#host?.refuse(request));
     if (refusal !== undefined) return this.#driver.respond(id, refusal);
     try {
-      const result = this.#handler(request);
+      const result = own === undefined ? this.#host!.forward(request) : this.#handler(request);
       if (result instanceof CoAPResponse) {
         const done = this.#respond(id, request, result);
         if (done === undefined) return;
@@ -280,7 +299,8 @@ class CoAPServer implements Server {
   /** What the handler says the state is, for one kind of observers. */
   #stateOf({ request: message, flow }: Variant): CoAPResponse | Promise<CoAPResponse> {
     // It was fresh where it had to be, when it registered.
-    const request = new IncomingRequest(message, flow, this.#address, true);
+    const own = this.#host?.own(message) ?? message;
+    const request = new IncomingRequest(own, flow, this.#address, true);
     const failed = (error: unknown): CoAPResponse => {
       this.#report(error, request);
       return INTERNAL_ERROR;
@@ -296,10 +316,11 @@ class CoAPServer implements Server {
     }
   }
 
-  #onUnobserved({ request: message, flow, reason }: UnobservedEvent): void {
-    const request = new IncomingRequest(message, flow, this.#address);
+  #onUnobserved({ request: message, resource, flow, reason }: UnobservedEvent): void {
+    if (this.#host?.unobserved(resource)) return;
+    const request = new IncomingRequest(this.#host?.own(message) ?? message, flow, this.#address);
     try {
-      this.#options.onUnobserve!(request, reason);
+      this.#options.onUnobserve?.(request, reason);
     } catch (error) {
       this.#report(error, request);
     }
