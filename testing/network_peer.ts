@@ -29,7 +29,7 @@ export class NetworkPeer {
     const handler = {
       receive: (flow: Flow, bytes: Uint8Array): void => {
         this.#flow = flow;
-        this.#unread.push(decode(bytes));
+        this.#unread.push(decode(bytes, { extendedTokens: true }));
       },
       turn: (): void => {},
       error: (): void => {},
