@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { DerivedParameters, Limits, TransmissionParameters } from "../parameters.ts";
 export type { RandomSource } from "./entropy.ts";
 export { Engine, type EngineSizes } from "./engine.ts";
 export { asksToObserve } from "./serving.ts";

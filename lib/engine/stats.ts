@@ -2,18 +2,29 @@
 
 /** What an engine has counted since it was made. All grow only. */
 export interface Stats {
+  /** Bytes of datagrams received. */
   receivedBytes: number;
+  /** Bytes of datagrams sent. */
   sentBytes: number;
+  /** Confirmable messages received. */
   receivedConfirmable: number;
+  /** Non-confirmable messages received. */
   receivedNonConfirmable: number;
+  /** Acknowledgements received. */
   receivedAcknowledgement: number;
+  /** Resets received. */
   receivedReset: number;
+  /** Confirmable messages sent, retransmissions as well. */
   sentConfirmable: number;
+  /** Non-confirmable messages sent. */
   sentNonConfirmable: number;
+  /** Acknowledgements sent. */
   sentAcknowledgement: number;
+  /** Resets sent. */
   sentReset: number;
   /** CoAP pings answered. */
   receivedPing: number;
+  /** Confirmable messages sent again. */
   retransmissions: number;
   /** Confirmable messages never acknowledged. */
   gaveUp: number;

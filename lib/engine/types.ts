@@ -69,12 +69,13 @@ export interface Outline {
   code: number;
   /** Options, in any order. */
   options?: readonly Option[];
+  /** The payload, none where absent. */
   payload?: Uint8Array;
 }
 
 /** How a request is sent. */
 export interface RequestOptions {
-  /** @default {true} */
+  /** Whether it goes in a Confirmable message. @default {true} */
   confirmable?: boolean;
   /**
    * From the first transmission until the exchange fails with `timeout`, ms; each block of a body has as long again.
@@ -130,7 +131,7 @@ export interface ResponseOptions {
 
 /** How a state is sent to observers. */
 export interface NotifyOptions {
-  /** @default {true} */
+  /** Whether it goes in a Confirmable message. @default {true} */
   confirmable?: boolean;
   /**
    * Every how many Non-confirmable notifications one is Confirmable, so that an observer that has gone is found out.
@@ -148,7 +149,9 @@ export interface Variant {
   key: string;
   /** A registration of this kind. */
   id: ExchangeId;
+  /** The peer. */
   flow: Flow;
+  /** The request that registered it. */
   request: Message;
 }
 
@@ -166,9 +169,13 @@ export type AnswerOutcome = "sent" | "acknowledged" | "timeout" | "reset" | "sup
 
 /** A peer asks. To be answered by `respond` or given up by `cancel`. */
 export interface RequestEvent {
+  /** Tells the events apart. */
   type: "request";
+  /** The exchange. */
   id: ExchangeId;
+  /** The peer. */
   flow: Flow;
+  /** The message as it came. */
   message: Message;
   /** Whether it carries an Echo value of ours that is not older than `echoLifetime`. */
   fresh: boolean;
@@ -176,10 +183,13 @@ export interface RequestEvent {
 
 /** A peer answered; the exchange is over, unless there is more of the body. */
 export interface ResponseEvent {
+  /** Tells the events apart. */
   type: "response";
+  /** The exchange. */
   id: ExchangeId;
   /** Whence the response came. */
   flow: Flow;
+  /** The message as it came. */
   message: Message;
   /** The payload is the first block of a body that `consume` asks for. */
   more: boolean;
@@ -187,9 +197,13 @@ export interface ResponseEvent {
 
 /** The state of an observed resource; the observation goes on. */
 export interface NotificationEvent {
+  /** Tells the events apart. */
   type: "notification";
+  /** The exchange. */
   id: ExchangeId;
+  /** The peer. */
   flow: Flow;
+  /** The message as it came. */
   message: Message;
   /** Whether it is newer than all before it (RFC 7641 section 3.4). */
   latest: boolean;
@@ -197,15 +211,21 @@ export interface NotificationEvent {
 
 /** The next block of a response's body. */
 export interface BodyEvent {
+  /** Tells the events apart. */
   type: "body";
+  /** The exchange. */
   id: ExchangeId;
+  /** The bytes. */
   bytes: Uint8Array;
+  /** Whether the body ends with them. */
   last: boolean;
 }
 
 /** Bytes of the request's body are wanted: to be given by `provide`. */
 export interface NeedBodyEvent {
+  /** Tells the events apart. */
   type: "needBody";
+  /** The exchange. */
   id: ExchangeId;
   /** How many bytes would be welcome. */
   length: number;
@@ -213,8 +233,11 @@ export interface NeedBodyEvent {
 
 /** How far a blockwise transfer has come. */
 export interface ProgressEvent {
+  /** Tells the events apart. */
   type: "progress";
+  /** The exchange. */
   id: ExchangeId;
+  /** Which of the two bodies. */
   direction: "upload" | "download";
   /** Bytes acknowledged, or received. */
   bytes: number;
@@ -224,17 +247,23 @@ export interface ProgressEvent {
 
 /** A member of a group answered; others may follow. */
 export interface MemberEvent {
+  /** Tells the events apart. */
   type: "member";
+  /** The exchange. */
   id: ExchangeId;
   /** The member. */
   flow: Flow;
+  /** The message as it came. */
   message: Message;
 }
 
 /** The time for responses of a group is over. */
 export interface GroupEndEvent {
+  /** Tells the events apart. */
   type: "groupEnd";
+  /** The exchange. */
   id: ExchangeId;
+  /** The peer. */
   flow: Flow;
 }
 
@@ -249,20 +278,29 @@ export type UnobservedReason =
 
 /** A peer does not observe any more. */
 export interface UnobservedEvent {
+  /** Tells the events apart. */
   type: "unobserved";
   /** The request that registered it. */
   id: ExchangeId;
+  /** The peer. */
   flow: Flow;
+  /** The request that registered it. */
   request: Message;
+  /** The resource, as `respond` named it. */
   resource: string;
+  /** Why. */
   reason: UnobservedReason;
 }
 
 /** An exchange of ours is over without a response. */
 export interface FailedEvent {
+  /** Tells the events apart. */
   type: "failed";
+  /** The exchange. */
   id: ExchangeId;
+  /** The peer. */
   flow: Flow;
+  /** Why. */
   reason: FailureReason;
   /** In words, where the reason does not say it all. */
   detail?: string;
@@ -270,23 +308,33 @@ export interface FailedEvent {
 
 /** A ping was answered. */
 export interface PongEvent {
+  /** Tells the events apart. */
   type: "pong";
+  /** The exchange. */
   id: ExchangeId;
+  /** The peer. */
   flow: Flow;
 }
 
 /** A response was asked to report what became of it. */
 export interface AnsweredEvent {
+  /** Tells the events apart. */
   type: "answered";
+  /** The exchange. */
   id: ExchangeId;
+  /** The peer. */
   flow: Flow;
+  /** What became of it. */
   outcome: AnswerOutcome;
 }
 
 /** A datagram arrived that is no message; `message.error` says why. */
 export interface RejectedEvent {
+  /** Tells the events apart. */
   type: "rejected";
+  /** The peer. */
   flow: Flow;
+  /** The message as it came. */
   message: Message;
 }
 
@@ -308,6 +356,8 @@ export type EngineEvent =
 
 /** A datagram to send. */
 export interface Transmit {
+  /** The peer. */
   readonly flow: Flow;
+  /** The bytes. */
   readonly bytes: Uint8Array;
 }
