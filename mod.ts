@@ -21,6 +21,9 @@ export type { ObserveInit } from "./lib/endpoint/observe.ts";
 export type { OptionInput } from "./lib/endpoint/options.ts";
 export type { CoAPRequestInit, TransferProgress } from "./lib/endpoint/outgoing.ts";
 export type { ParamNames, PathParams } from "./lib/endpoint/pattern.ts";
+export { type CoAPProxy, proxy } from "./lib/endpoint/proxy.ts";
+export type { ProxyOptions } from "./lib/endpoint/proxy_options.ts";
+export type { ProxyRule, ProxyTarget } from "./lib/endpoint/proxy_rule.ts";
 export { CoAPResponse, type CoAPResponseInit } from "./lib/endpoint/response.ts";
 export type {
   AttributeValue,

@@ -7,6 +7,7 @@ import {
   driverOf,
   type Handler,
   type HandlerObject,
+  proxyDriversOf,
   serve,
   type ServeOptions,
   type Server,
@@ -134,7 +135,8 @@ export class Simulation {
     const drivers = this.#servers.map(driverOf).filter((driver) => driver !== undefined);
     for (const driver of drivers) driver.forgetObservers();
     await this.after(AT_REST);
-    const servers = drivers.map(({ sizes }) => sizes);
+    const proxies = this.#servers.flatMap(proxyDriversOf);
+    const servers = [...drivers, ...proxies].map(({ sizes }) => sizes);
     for (const sizes of [...servers, ...this.#clients.flatMap(sizesOf)]) {
       for (const [name, size] of Object.entries(sizes)) assertEquals([name, size], [name, 0]);
     }

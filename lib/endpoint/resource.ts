@@ -3,6 +3,7 @@
 import { Code } from "../wire/code.ts";
 import type { Link, LinkAttribute } from "../wire/link_format.ts";
 import { composePath, type IncomingRequest } from "./incoming_request.ts";
+import { methodName } from "./methods.ts";
 import type { PathParams, Pattern } from "./pattern.ts";
 import { isSafe } from "./representation.ts";
 import type { CoAPResponse } from "./response.ts";
@@ -95,6 +96,8 @@ export interface Route {
   readonly pattern: Pattern;
   readonly handler: RouteHandler;
   readonly options: RouteOptions;
+  /** Whether the handler hands requests on. */
+  readonly forwards: boolean;
 }
 
 /** What stands for a path. */
@@ -125,7 +128,7 @@ export function routeOptions(
 ): RouteOptions {
   const safe = isSafe(code);
   if (observable && !safe && !ofResource) {
-    throw new TypeError("Only GET and FETCH can be observed");
+    throw new TypeError(`Only GET and FETCH can be observed: "${methodName(code)}"`);
   }
   return {
     observable: (observable ?? false) && safe,

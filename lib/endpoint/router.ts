@@ -6,6 +6,7 @@ import { filterLinks, formatLinks, type Link } from "../wire/link_format.ts";
 import { type IncomingRequest, setRoute, stateRequest } from "./incoming_request.ts";
 import { methodCode, methodName } from "./methods.ts";
 import { parsePattern, type Pattern, PatternTree } from "./pattern.ts";
+import { refuseCritical } from "./proxy_message.ts";
 import { isConditional, isSafe, weigh } from "./representation.ts";
 import {
   isListed,
@@ -19,6 +20,10 @@ import {
   routeOptions,
 } from "./resource.ts";
 import { CoAPResponse } from "./response.ts";
+import type { HandlerObject } from "./serve_options.ts";
+
+/** Stands for all methods among the routes of a resource. */
+const ALL = 0;
 
 const NOT_FOUND = CoAPResponse.error(Code.NotFound);
 const METHOD_NOT_ALLOWED = CoAPResponse.error(Code.MethodNotAllowed);
@@ -63,6 +68,7 @@ const UNSUPPORTED_FORMAT = CoAPResponse.error(Code.UnsupportedContentFormat);
 export class Router {
   readonly #tree = new PatternTree<Resource>();
   readonly #resources: Resource[] = [];
+  #forwards = false;
   #links: Link[] | undefined = undefined;
 
   /**
@@ -80,8 +86,8 @@ export class Router {
     options: RouteOptions = {},
   ): this {
     const code = methodCode(method);
-    this.#add(pattern, [[code, handler as RouteHandler, routeOptions(code, options, false)]]);
-    return this;
+    const settings = routeOptions(code, options, false);
+    return this.#add(pattern, [[code, handler as RouteHandler, settings, false]]);
   }
 
   /** Adds a route for GET. Throws as {@linkcode Router.route}. */
@@ -148,6 +154,28 @@ export class Router {
   }
 
   /**
+   * Adds a route for all methods that have none of their own. An object, such as a reverse proxy, gets the segments before
+   * the `*` as `depth`. Throws as {@linkcode Router.route}.
+   *
+   * @example What another server has, below a path of this one
+   * ```ts
+   * import { proxy, Router } from "@x/coap";
+   *
+   * const router = new Router().all("/kitchen/*", proxy({ target: "coap://192.0.2.7" }));
+   * console.log(router.forwards); // true
+   * ```
+   */
+  all<Path extends string>(pattern: Path, handler: RouteHandler<Path> | HandlerObject): this {
+    if (typeof handler !== "object") {
+      return this.#add(pattern, [[ALL, handler as RouteHandler, {}, false]]);
+    }
+    const depth = parsePattern(pattern).segments.length;
+    const forwards = handler.forwards ?? false;
+    this.#forwards ||= forwards;
+    return this.#add(pattern, [[ALL, (request) => handler.handle(request, depth), {}, forwards]]);
+  }
+
+  /**
    * Adds a resource: its routes, what holds for them (and not for routes added otherwise), and what
    * `/.well-known/core` says about it. One with a parameter in its pattern is not listed there.
    *
@@ -163,10 +191,9 @@ export class Router {
       .filter(([, handler]) => handler !== undefined)
       .map(([method, handler]): NewRoute => {
         const code = methodCode(method);
-        return [code, handler as RouteHandler, routeOptions(code, attributes, true)];
+        return [code, handler as RouteHandler, routeOptions(code, attributes, true), false];
       });
-    this.#add(pattern, routes, { ...attributes });
-    return this;
+    return this.#add(pattern, routes, { ...attributes });
   }
 
   /** The links that `/.well-known/core` answers with. */
@@ -174,11 +201,20 @@ export class Router {
     return this.#links ??= this.#resources.filter(isListed).map(linkTo);
   }
 
+  /** Whether one of the handlers hands requests on; to be known before the router is given to a server. */
+  get forwards(): boolean {
+    return this.#forwards;
+  }
+
   /** Answers a request. */
   handle(request: IncomingRequest): CoAPResponse | Promise<CoAPResponse> {
     const resource = this.#tree.find(request.path);
+    const route = resource && (resource.routes.get(request.code) ?? resource.routes.get(ALL));
+    if (this.#forwards && !route?.forwards) {
+      const refusal = refuseCritical(request.options);
+      if (refusal !== undefined) return refusal;
+    }
     if (resource === undefined) return isCore(request.path) ? this.#core(request) : NOT_FOUND;
-    const route = resource.routes.get(request.code);
     if (route === undefined) return METHOD_NOT_ALLOWED;
     const refusal = refuse(request, route.options);
     if (refusal !== undefined) return refusal;
@@ -195,11 +231,12 @@ export class Router {
     text: string,
     routes: readonly NewRoute[],
     attributes?: ResourceAttributes,
-  ): void {
+  ): this {
     const pattern = parsePattern(text);
     for (const [code, handler] of routes) {
       if (typeof handler === "function") continue;
-      throw new TypeError(`Handler of ${methodName(code)} must be a function: "${text}"`);
+      const what = code === ALL ? "all methods" : methodName(code);
+      throw new TypeError(`Handler of ${what} must be a function: "${text}"`);
     }
     if (attributes !== undefined) {
       formatLinks([linkTo({ pattern, routes: new Map(), attributes })]); // or throws
@@ -214,14 +251,16 @@ export class Router {
     }
     for (const [code] of routes) {
       if (resource.routes.has(code)) {
-        throw new TypeError(`Resource has a route for ${methodName(code)} already: "${text}"`);
+        const what = code === ALL ? "all methods" : methodName(code);
+        throw new TypeError(`Resource has a route for ${what} already: "${text}"`);
       }
     }
-    for (const [code, handler, options] of routes) {
-      resource.routes.set(code, { pattern, handler, options });
+    for (const [code, handler, options, forwards] of routes) {
+      resource.routes.set(code, { pattern, handler, options, forwards });
     }
     resource.attributes ??= attributes;
     this.#links = undefined;
+    return this;
   }
 
   #core(request: IncomingRequest): CoAPResponse {
@@ -235,7 +274,12 @@ export class Router {
 }
 
 /** A route to add. */
-type NewRoute = readonly [code: number, handler: RouteHandler, options: RouteOptions];
+type NewRoute = readonly [
+  code: number,
+  handler: RouteHandler,
+  options: RouteOptions,
+  forwards: boolean,
+];
 
 /** What is answered without the handler. */
 function refuse(request: IncomingRequest, options: RouteOptions): CoAPResponse | undefined {

@@ -6,6 +6,7 @@ import type { GroupMembership } from "../transport/transport.ts";
 import type { CoAPClient } from "./client.ts";
 import type { EndpointOptions } from "./endpoint_options.ts";
 import type { IncomingRequest } from "./incoming_request.ts";
+import type { CoAPProxy } from "./proxy.ts";
 import type { CoAPResponse } from "./response.ts";
 
 /**
@@ -25,8 +26,19 @@ export type Handler = (request: IncomingRequest) => CoAPResponse | Promise<CoAPR
 
 /** What has a handler, such as a `Router`. */
 export interface HandlerObject {
-  /** Answers a request. */
-  handle(request: IncomingRequest): CoAPResponse | Promise<CoAPResponse>;
+  /**
+   * Answers a request.
+   *
+   * @param depth segments of the path by which a `Router` has come here (`Router.all`), 0 by default
+   */
+  handle(request: IncomingRequest, depth?: number): CoAPResponse | Promise<CoAPResponse>;
+  /**
+   * Whether it hands requests on, as a proxy does. Then it also gets those with options that are not known here but
+   * Safe-to-Forward (RFC 7252 section 5.7.1), and has to refuse them itself where it does not hand them on.
+   *
+   * @default {false}
+   */
+  readonly forwards?: boolean;
 }
 
 /** How states of observed resources are sent. */
@@ -89,6 +101,11 @@ export interface ServeOptions extends EndpointOptions {
    * @default {false}
    */
   multicast?: boolean | Iterable<string | GroupMembership>;
+  /**
+   * A forward proxy for requests that ask for one, except where they name this server itself: those go to the handler
+   * as all others do. Made by `proxy`. Without one they are answered 5.05.
+   */
+  proxy?: CoAPProxy;
   /** How notifications are sent where `notify` does not say. */
   notifications?: NotificationOptions;
   /**

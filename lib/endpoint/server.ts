@@ -43,6 +43,9 @@ export type {
 /** What drives a server, while it is open. */
 export let driverOf: (server: Server) => Driver | undefined;
 
+/** What drives the proxies on a server, while it is open. */
+export let proxyDriversOf: (server: Server) => Driver[];
+
 const INTERNAL_ERROR = CoAPResponse.error(Code.InternalServerError);
 const BAD_PATH = CoAPResponse.error(Code.BadRequest, "Path has a dot segment");
 const NOT_TEXT = CoAPResponse.error(Code.NotFound);
@@ -137,7 +140,9 @@ class CoAPServer implements Server {
       keepAlive: true,
       onRequest: (event) => this.#onRequest(event),
       onUnobserved: onUnobserve || proxies ? (event) => this.#onUnobserved(event) : undefined,
+      maxDatagramSize: options.maxDatagramSize,
       onMessage: options.onMessage,
+      onMalformed: options.onMalformed,
       onError: onError && ((error) => onError(error)),
     });
     this.#notifier = new Notifier(
@@ -157,6 +162,10 @@ class CoAPServer implements Server {
     driverOf = (server) => {
       const own = server as CoAPServer;
       return own.#closing === undefined ? own.#driver : undefined;
+    };
+    proxyDriversOf = (server) => {
+      const own = server as CoAPServer;
+      return own.#closing === undefined ? own.#host?.drivers ?? [] : [];
     };
   }
 

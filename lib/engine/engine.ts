@@ -33,6 +33,7 @@ import type {
 
 /** What an engine holds at a moment. All zero, and `deadline` `Infinity`, when it is at rest. */
 export interface EngineSizes {
+  /** Peers known. */
   peers: number;
   /** Requests of ours without an outcome. */
   exchanges: number;
@@ -48,6 +49,7 @@ export interface EngineSizes {
   transferBytes: number;
   /** Observations of peers. */
   observers: number;
+  /** Timers set. */
   timers: number;
 }
 
@@ -91,6 +93,7 @@ export class Engine {
   /**
    * @throws {RangeError} where a parameter or limit is out of range
    */
+  /** Makes an engine at rest. */
   constructor(options: EngineOptions) {
     const tokenLength = options.tokenLength ?? 4;
     if (!Number.isInteger(tokenLength) || tokenLength < 1 || tokenLength > 8) {
@@ -306,6 +309,11 @@ export class Engine {
    */
   observed(resource: string): Variant[] {
     return this.#serving.observers.variants(resource);
+  }
+
+  /** How many observe a resource. */
+  countObservers(resource: string): number {
+    return this.#serving.observers.count(resource);
   }
 
   /**

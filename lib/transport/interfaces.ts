@@ -1,4 +1,4 @@
-/** Network interfaces, as far as groups are joined on them. @module */
+/** Network interfaces: the addresses of this host, and where groups are joined. @module */
 
 import { parseIpAddress } from "./ip_address.ts";
 import { builtinModule } from "./udp_socket.ts";
@@ -38,6 +38,11 @@ function interfaces(family: 4 | 6, os: OsModule | undefined): Found[] {
     }
   }
   return found;
+}
+
+/** All addresses of this host, without zones. Empty where the runtime does not tell. */
+export function ownAddresses(os: OsModule | undefined = builtinModule("node:os")): string[] {
+  return [...interfaces(4, os), ...interfaces(6, os)].map(({ address }) => address);
 }
 
 /** The interfaces of a family that lead elsewhere, by name. */

@@ -1,0 +1,143 @@
+/** One observation of an origin server for all clients of a proxy: RFC 7641 section 5. @module */
+
+import type { ExchangeId, FailedEvent, Outline, RequestOptions } from "../engine/types.ts";
+import { Code, isSuccess } from "../wire/code.ts";
+import { aged, maxAgeOf } from "./cache.ts";
+import type { CallEvent } from "./driver.ts";
+import type { IncomingRequest } from "./incoming_request.ts";
+import { Pending } from "./pending.ts";
+import type { ProxyHost } from "./proxy_host.ts";
+import { failureOf, relayed, selected, withHopLimit } from "./proxy_message.ts";
+import type { Memory } from "./recall.ts";
+import type { Content } from "./response.ts";
+import type { Route } from "./sockets.ts";
+
+/** What to observe, and how. */
+export interface ObservationPlan {
+  /** Names the resource at the server that the proxy is mounted on. */
+  readonly name: string;
+  /** The request, without anything that only one of the clients has asked for. */
+  readonly outline: Outline;
+  /** Hops that it may take from here on. */
+  readonly hops: number;
+  readonly options: RequestOptions;
+  readonly scheme: string;
+  /** Calls back at the end. */
+  readonly over: () => void;
+}
+
+/** A request that registers and waits for the first state. */
+interface Waiting {
+  readonly request: IncomingRequest;
+  answer(content: Content): void;
+}
+
+/** The origin server observes no more, though the resource is still there. */
+const ENDED: Content = {
+  code: Code.ServiceUnavailable,
+  options: [],
+  payload: new TextEncoder().encode("Origin server has ended the observation"),
+};
+
+/** Keeps a resource observed as long as clients observe it here. */
+export class ProxyObservation extends Pending {
+  readonly #host: ProxyHost;
+  readonly #memory: Memory;
+  readonly #plan: ObservationPlan;
+  readonly #waiting = new Set<Waiting>();
+  #newest: { readonly content: Content; readonly at: number } | undefined = undefined;
+
+  constructor(all: Set<Pending>, host: ProxyHost, memory: Memory, plan: ObservationPlan) {
+    super(all, "Observation");
+    this.#host = host;
+    this.#memory = memory;
+    this.#plan = plan;
+    host.watch(plan.name, () => this.#leave());
+  }
+
+  /** Whether the newest state is known and has outlived its Max-Age. */
+  get isStale(): boolean {
+    return this.#newest !== undefined && this.#fresh() === undefined;
+  }
+
+  /** Answers a request that registers, with the newest state or else with the first one to come. */
+  join(request: IncomingRequest): Content | Promise<Content> {
+    const state = this.#fresh();
+    if (state !== undefined) return this.register(request, state);
+    return new Promise((answer) => this.#waiting.add({ request, answer }));
+  }
+
+  /** Answers a request that registers with a state that is as new as any. */
+  register(request: IncomingRequest, state: Content): Content {
+    if (this.ended) return state;
+    const content = this.#register(request, this.#fresh() ?? state);
+    this.#leave(); // where a limit has let nobody register
+    return content;
+  }
+
+  #register(request: IncomingRequest, state: Content): Content {
+    const content = selected(state, request.options);
+    this.#host.register(request, content, this.#plan.name);
+    return content;
+  }
+
+  protected override send({ driver, flow }: Route): ExchangeId {
+    const { outline, hops, options } = this.#plan;
+    return driver.request(flow, withHopLimit(outline, hops), options, this);
+  }
+
+  protected override take(event: Exclude<CallEvent, FailedEvent>): void {
+    if (event.type === "notification" && event.latest) this.#update(relayed(event.message));
+    if (event.type === "response") {
+      this.end();
+      const content = this.#keep(relayed(event.message));
+      this.#finish(content, isSuccess(content.code) ? ENDED : content);
+    }
+  }
+
+  protected override failed(reason: unknown): void {
+    const content = failureOf(reason);
+    this.#finish(content, content);
+  }
+
+  #fresh(): Content | undefined {
+    if (this.#newest === undefined) return undefined;
+    const { content, at } = this.#newest;
+    const age = this.#host.clock.now() - at;
+    return age > maxAgeOf(content.options) * 1000 ? undefined : aged(content, age);
+  }
+
+  /** Requests that do not observe are answered with it as well. */
+  #keep(content: Content): Content {
+    const { outline, scheme } = this.#plan;
+    return this.#memory.recall(scheme, this.flow!, outline, "reload").take(content);
+  }
+
+  #update(content: Content): void {
+    this.#keep(content);
+    this.#newest = { content, at: this.#host.clock.now() };
+    this.#host.notify(this.#plan.name, content);
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const { request, answer } of waiting) answer(this.#register(request, content));
+    this.#leave();
+  }
+
+  /** The last one to leave deregisters. */
+  #leave(): void {
+    if (this.#waiting.size > 0 || this.#newest === undefined) return;
+    if (!this.#host.isObserved(this.#plan.name) && this.drop()) this.#over();
+  }
+
+  #finish(last: Content, farewell: Content): void {
+    this.#host.notify(this.#plan.name, farewell);
+    for (const { answer } of this.#waiting) answer(last);
+    this.#waiting.clear();
+    this.#over();
+  }
+
+  #over(): void {
+    this.#host.forget(this.#plan.name);
+    this.#plan.over();
+  }
+}
