@@ -1,8 +1,8 @@
 import { afterEach, describe, it } from "node:test";
-import { networkInterfaces } from "node:os";
 import process from "node:process";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ManualClock } from "../../testing/manual_clock.ts";
+import { GROUP, groupsMissing, loopbackInterface } from "../../testing/multicast.ts";
 import { Recorder } from "../../testing/recorder.ts";
 import { CoAPError } from "../errors.ts";
 import { groupSockets } from "./groups.ts";
@@ -10,38 +10,14 @@ import { externalInterfaces, interfaceArgument, type OsModule } from "./interfac
 import { parseIpAddress } from "./ip_address.ts";
 import { SimulatedNetwork } from "./memory.ts";
 import type { BindOptions, Transport, TransportHandler } from "./transport.ts";
-import { bindUdp } from "./udp.ts";
 import { bindWith, chooseAdapter, udpAdapters } from "./udp_adapters.ts";
 import { bindUdpNode, type DgramModule } from "./udp_node.ts";
 
-const GROUP = "224.0.1.187";
 const QUIET: TransportHandler = { receive() {}, turn() {}, error() {} };
 
-/** Why groups of an interface can not be reached, where they can not. */
-async function probe(hostname: string, group: string, via: string): Promise<string | false> {
-  const here = new Recorder();
-  try {
-    const options = { hostname, multicastInterface: via };
-    const socket = await bindUdp({ ...options, groups: [{ group, interface: via }] }, here);
-    socket.send(socket.flow(group, socket.address.port), new Uint8Array([1]));
-    socket.flush();
-    for (let i = 0; i < 100 && here.received.length + here.errors.length === 0; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    await socket.close();
-  } catch (error) {
-    return `no groups on ${via}: ${error}`;
-  }
-  return here.received.length === 0 &&
-    `no groups on ${via}: ${here.errors[0]?.error ?? "nothing arrives"}`;
-}
-
-const noIpv4 = await probe("127.0.0.1", GROUP, "127.0.0.1");
-/** The loopback interface by name. On Linux it is no place for groups of IPv6, on macOS it is. */
-const [zone = ""] = Object.entries(networkInterfaces())
-  .filter(([, addresses]) => addresses?.some(({ address }) => address === "::1"))
-  .map(([name]) => name);
-const noIpv6 = await probe("::1", `ff02::fd%${zone}`, zone);
+const zone = loopbackInterface();
+const noIpv4 = await groupsMissing("127.0.0.1", GROUP, "127.0.0.1");
+const noIpv6 = await groupsMissing("::1", `ff02::fd%${zone}`, zone);
 
 describe("groups", () => {
   const open: Transport[] = [];

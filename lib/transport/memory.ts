@@ -224,7 +224,8 @@ export class SimulatedNetwork {
   }
 
   #send(socket: SimulatedSocket, to: Flow, given: Uint8Array): void {
-    if (!to.multicast) return this.#sendTo(socket, to, to, given);
+    // A flow's `multicast` is about what came by it; where its answer goes is its address.
+    if (!isGroup(to)) return this.#sendTo(socket, to, to, given);
     // A copy for each member, with a fate of its own.
     const members = [...this.#groups.get(keyOf(to)) ?? []];
     for (const { address } of members) this.#sendTo(socket, to, address, given);
@@ -285,7 +286,7 @@ export class SimulatedNetwork {
         if (this.conditions.refuse) sender.fail("ECONNREFUSED", to);
       } else {
         this.#tell(datagram, "delivered");
-        receiver.deliver(datagram, to.multicast ? to.address : undefined);
+        receiver.deliver(datagram, isGroup(to) ? to.address : undefined);
       }
     }, this.#clock.now() + delay);
   }
@@ -376,6 +377,10 @@ class SimulatedSocket implements Transport {
 
 function keyOf(address: Address): string {
   return `${address.address}:${address.port}`;
+}
+
+function isGroup({ address }: Address): boolean {
+  return parseIpAddress(address)?.multicast ?? false;
 }
 
 /** Whether a list such as `2,5,9-10` names the number. */
