@@ -201,13 +201,20 @@ export class IncomingRequest<Params = unknown> {
    *
    * @example A door that no recorded message opens
    * ```ts
-   * import { CoAPResponse, Code, type IncomingRequest } from "@x/coap";
+   * import { CoAPClient, CoAPResponse, Code, serve } from "@x/coap";
    *
-   * function open(request: IncomingRequest): CoAPResponse {
-   *   if (!request.fresh) return request.challenge();
-   *   return new CoAPResponse(undefined, { code: Code.Changed });
-   * }
-   * console.log(open.length); // 1
+   * const opened = new CoAPResponse(undefined, { code: Code.Changed });
+   * const server = await serve(
+   *   { hostname: "127.0.0.1", port: 0 },
+   *   (request) => request.fresh ? opened : request.challenge(),
+   * );
+   * const client = new CoAPClient();
+   *
+   * // The client sends it twice, the second time with the value.
+   * const response = await client.post(`coap://127.0.0.1:${server.address.port}/door`);
+   * console.log(response.codeText); // 2.04
+   * await client.close();
+   * await server.close();
    * ```
    */
   challenge(): CoAPResponse {

@@ -181,8 +181,8 @@ export interface Server extends AsyncDisposable {
    * let time = 0;
    * const router = new Router()
    *   .get("/time", () => CoAPResponse.text(`${time}`), { observable: true });
-   * await using server = await serve({ hostname: "127.0.0.1", port: 0 }, router);
-   * await using client = new CoAPClient();
+   * const server = await serve({ hostname: "127.0.0.1", port: 0 }, router);
+   * const client = new CoAPClient();
    *
    * for await (const state of client.observe(`coap://127.0.0.1:${server.address.port}/time`)) {
    *   console.log(state.text()); // 0, 1, 2
@@ -190,6 +190,8 @@ export interface Server extends AsyncDisposable {
    *   time++;
    *   await server.notify("/time");
    * }
+   * await client.close();
+   * await server.close();
    * ```
    */
   notify(

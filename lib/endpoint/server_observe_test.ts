@@ -124,6 +124,15 @@ describe("observers of a server", () => {
     }
   });
 
+  it("beyond a limit are answered as plain requests", async () => {
+    const server = await net.serve(counter().router, { limits: { observersPerPeer: 1 } });
+    await peer.sends("CON GET 0x0001 token 0a Observe:0 /count");
+    await peer.receives('ACK 2.05 0x0001 token 0a Observe:_ Content-Format:0 "0"');
+    await peer.sends("CON GET 0x0002 token 0b Observe:0 /count");
+    await peer.receives('ACK 2.05 0x0002 token 0b Content-Format:0 "0"');
+    assertEquals(await server.notify("/count", undefined, { confirmable: false }), 1);
+  });
+
   it("onObserve that throws is answered 5.00 and told", async () => {
     const errors: string[] = [];
     const failing = [() => {

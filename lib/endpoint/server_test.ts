@@ -18,7 +18,10 @@ describe("serve", () => {
   beforeEach(() => {
     net = new Simulation();
   });
-  afterEach(() => net.close());
+  afterEach(async () => {
+    await net.rest();
+    await net.close();
+  });
 
   /** Sends one message from a bare socket and gives back the first answer. */
   async function ask(message: MessageInit): Promise<ReturnType<typeof decode> | undefined> {
