@@ -516,8 +516,19 @@ describe("a request in blocks, the client", () => {
     ladder.app.gets("4.13 Block1:0/0/16");
   });
 
-  it("fails on 2.31 for another block, without Block1 or after the last", () => {
-    for (const block of ["Block1:1/1/64", "", "Block1:0/1/2048"]) {
+  it("2.31 without Block1 means the block under way", () => {
+    const ladder = lockstep({ blockSize: 64 });
+    const body = makeBody(100);
+    ladder.app.asks("CON PUT /r", { payload: body });
+    takesBlock(ladder, "PUT $m token $t /r", body, 0, 64, " Size1:100");
+    ladder.peer.sends("ACK 2.31 $m token $t");
+    takesBlock(ladder, "PUT $m token $t /r", body, 1, 64);
+    ladder.peer.sends("ACK 2.04 $m token $t");
+    ladder.app.gets("2.04");
+  });
+
+  it("fails on 2.31 for another block or after the last", () => {
+    for (const block of ["Block1:1/1/64", "Block1:0/1/2048"]) {
       const ladder = lockstep({ blockSize: 64 });
       const body = makeBody(100);
       ladder.app.asks("CON PUT /r", { payload: body });

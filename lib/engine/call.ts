@@ -247,7 +247,8 @@ export class Call implements ClientOwner, DownloadOwner {
       return false;
     }
     const number = this.#offset / this.#size;
-    if (block === undefined || block >>> 4 !== number || !this.#more) {
+    // Without Block1 it can only mean the one block under way: libcoap 4.3 answers so where it creates a resource.
+    if (block !== undefined && block >>> 4 !== number || !this.#more) {
       this.#fail("blockwise", `Response does not continue block ${number} of the request`);
       return true;
     }
