@@ -24,7 +24,6 @@ export type { ParamNames, PathParams } from "./lib/endpoint/pattern.ts";
 export { type CoAPProxy, proxy } from "./lib/endpoint/proxy.ts";
 export type { ProxyOptions } from "./lib/endpoint/proxy_options.ts";
 export type { ProxyRule, ProxyTarget } from "./lib/endpoint/proxy_rule.ts";
-export { CoAPResponse, type CoAPResponseInit } from "./lib/endpoint/response.ts";
 export type {
   AttributeValue,
   ResourceAttributes,
@@ -32,6 +31,7 @@ export type {
   RouteHandler,
   RouteOptions,
 } from "./lib/endpoint/resource.ts";
+export { CoAPResponse, type CoAPResponseInit } from "./lib/endpoint/response.ts";
 export { Router } from "./lib/endpoint/router.ts";
 export {
   type Handler,
