@@ -10,7 +10,6 @@ import type { IncomingRequest } from "./incoming_request.ts";
 import { proxy } from "./proxy.ts";
 import type { ProxyOptions } from "./proxy_options.ts";
 import { CoAPResponse } from "./response.ts";
-import { Router } from "./router.ts";
 import { serve } from "./server.ts";
 
 /** Longer than the proxy waits for an origin server, ms. */
