@@ -9,6 +9,7 @@ import { Code } from "../wire/code.ts";
 import { toHex } from "../wire/bytes.ts";
 import { findOption, OptionNumber, uintOption } from "../wire/option.ts";
 import type { UriParts } from "../wire/uri.ts";
+import { BackOff } from "./back_off.ts";
 import { ResponseCache } from "./cache.ts";
 import { type CallEvent, type Driver, systemRandom } from "./driver.ts";
 import type { IncomingRequest } from "./incoming_request.ts";
@@ -24,7 +25,7 @@ import {
 } from "./proxy_message.ts";
 import { ProxyObservation } from "./proxy_observation.ts";
 import type { ProxyOptions } from "./proxy_options.ts";
-import { BackOff, Memory, type Recall } from "./recall.ts";
+import { Memory, type Recall } from "./recall.ts";
 import { requestKey } from "./request_key.ts";
 import type { Content } from "./response.ts";
 import { OwnSockets, type Route, Routes } from "./sockets.ts";

@@ -145,6 +145,7 @@ class SharedObservation extends Pending {
     if (this.#failure !== undefined) return channel.fail(this.#failure.reason);
     this.#channels.set(channel, stale);
     if (this.#newest !== undefined) channel.push(this.#newest);
+    if (this.ended) channel.end(); // it was answered without the network
   }
 
   /** The last one to leave deregisters. */

@@ -25,7 +25,7 @@ describe("CoAPClient.observe", () => {
 
   /** The next state, as text. */
   async function text(states: States): Promise<string> {
-    const { done, value } = await net.run(states.next());
+    const { done, value } = await states.next();
     return done ? "done" : value.text();
   }
 
@@ -282,7 +282,7 @@ describe("CoAPClient.observe", () => {
       const failures = states.map((state) => failure(state.next()));
       await peer.receives("CON GET $m token _ Observe:0 /a");
       await peer.sends("RST Empty $m");
-      const reasons = (await net.run(Promise.all(failures))).map(({ reason }) => reason);
+      const reasons = (await Promise.all(failures)).map(({ reason }) => reason);
       assertEquals(reasons, ["reset", "reset"]);
       assertEquals(await Promise.all(states.map(text)), ["done", "done"]);
     });

@@ -3,14 +3,20 @@
 import type { Flow } from "../flow.ts";
 import type { Outline } from "../engine/types.ts";
 import { Code, isSuccess } from "../wire/code.ts";
-import { findOption, findOptions, type Option, OptionNumber } from "../wire/option.ts";
+import {
+  findOption,
+  findOptions,
+  makeOption,
+  type Option,
+  OptionNumber,
+  stringOptions,
+} from "../wire/option.ts";
 import { equalBytes } from "../wire/bytes.ts";
-import { aged, type CacheMode, maxAgeOf, type ResponseCache, withMaxAge } from "./cache.ts";
+import { locationReference, resolveUri } from "../wire/uri.ts";
+import type { BackOff } from "./back_off.ts";
+import { type CacheMode, maxAgeOf, type ResponseCache, withMaxAge } from "./cache.ts";
 import { requestKey, resourceKey } from "./request_key.ts";
 import type { Content } from "./response.ts";
-
-/** Requests answered 4.29 that are remembered, about 500 bytes each. When full, the oldest goes. */
-const HELD_BACK = 256;
 
 /** What the cache interprets by itself, so that it is no part of its key (RFC 7641 section 2, RFC 7967 section 3.3). */
 const INTERPRETED: ReadonlySet<number> = new Set([
@@ -19,33 +25,14 @@ const INTERPRETED: ReadonlySet<number> = new Set([
   OptionNumber.NoResponse,
 ]);
 
+/** Options that a location shares with the request that it came for. */
+const SAME_FOR_LOCATION: ReadonlySet<number> = new Set([
+  OptionNumber.UriHost,
+  OptionNumber.UriPort,
+  OptionNumber.ProxyScheme,
+]);
+
 const EMPTY = new Uint8Array(0);
-
-/** Requests that a server answered 4.29 (RFC 8516): answered by us until it may be asked again. */
-export class BackOff {
-  readonly #held = new Map<string, { response: Content; at: number; until: number }>();
-
-  get size(): number {
-    return this.#held.size;
-  }
-
-  /** The server's 4.29, its Max-Age lowered, where it is too early to ask. */
-  find(now: number, key: string): Content | undefined {
-    const held = this.#held.get(key);
-    if (held === undefined) return undefined;
-    if (now < held.until) return aged(held.response, now - held.at);
-    this.#held.delete(key);
-    return undefined;
-  }
-
-  put(now: number, key: string, response: Content): void {
-    this.#held.delete(key);
-    const maxAge = maxAgeOf(response.options);
-    if (maxAge === 0) return;
-    this.#held.set(key, { response, at: now, until: now + maxAge * 1000 });
-    if (this.#held.size > HELD_BACK) this.#held.delete(this.#held.keys().next().value!);
-  }
-}
 
 /** Stands between a client's requests and the network. */
 export class Memory {
@@ -139,21 +126,10 @@ export class Recall {
       this.#memory.changes++;
       cache.invalidate(this.#resource(own));
     }
-    const location: Option[] = [];
-    for (const { number, value } of options) {
-      if (number === OptionNumber.LocationPath) {
-        location.push({ number: OptionNumber.UriPath, value });
-      }
-      if (number === OptionNumber.LocationQuery) {
-        location.push({ number: OptionNumber.UriQuery, value });
-      }
-    }
-    if (location.length === 0) return;
-    const host = own.filter(({ number }) =>
-      number === OptionNumber.UriHost || number === OptionNumber.UriPort
-    );
+    const located = locatedBy(options, own);
+    if (located === undefined) return;
     this.#memory.changes++;
-    cache.invalidate(this.#resource([...host, ...location]));
+    cache.invalidate(this.#resource(located));
   }
 
   /** The stored response, or that the caller has it already. */
@@ -176,6 +152,28 @@ export class Recall {
   #heldKey({ code, options }: Outline): string {
     return requestKey(this.#origin, { code, options }, INTERPRETED);
   }
+}
+
+/** The options that name the location in a response, where it has one. */
+function locatedBy(options: readonly Option[], own: readonly Option[]): Option[] | undefined {
+  const reference = locationReference(options);
+  if (reference === undefined) return undefined;
+  const [base] = stringOptions(own, OptionNumber.ProxyUri);
+  if (base !== undefined) {
+    try {
+      return [makeOption(OptionNumber.ProxyUri, resolveUri(base, reference))];
+    } catch {
+      return undefined; // what it is relative to is no URI
+    }
+  }
+  const located = own.filter(({ number }) => SAME_FOR_LOCATION.has(number));
+  for (const { number, value } of options) {
+    if (number === OptionNumber.LocationPath) located.push({ number: OptionNumber.UriPath, value });
+    if (number === OptionNumber.LocationQuery) {
+      located.push({ number: OptionNumber.UriQuery, value });
+    }
+  }
+  return located;
 }
 
 function isSafe(code: number): boolean {
