@@ -378,7 +378,9 @@ export class Exchanges {
 
   /** Answers a request: in its acknowledgement where that has not gone out, else separately. */
   respond(now: number, exchange: ServerExchange, outline: Outline, confirmable: boolean): void {
-    const { seen, peer, flow, request } = exchange;
+    const { seen, peer, request } = exchange;
+    // A response to a group's request goes to its sender alone.
+    const flow = exchange.flow.multicast ? peer.flow : exchange.flow;
     if (this.#layer.piggybacks(seen)) {
       const reply = encode({
         type: MessageType.Acknowledgement,
