@@ -1,27 +1,20 @@
 /** Those who observe our resources: RFC 7641 section 4. @module */
 
-import type { Flow } from "../flow.ts";
 import { equalBytes } from "../wire/bytes.ts";
-import { Code, isSuccess } from "../wire/code.ts";
-import { encode, type Message, MessageType } from "../wire/message.ts";
+import { Code } from "../wire/code.ts";
+import { encode, MessageType } from "../wire/message.ts";
 import { encodeUint, findOption, findOptions, OptionNumber, uintOption } from "../wire/option.ts";
 import { blockSizeOf, withOptions } from "./assembly.ts";
 import { type ServerExchange, tokenKey } from "./exchange.ts";
 import { Outgoing } from "./message_states.ts";
+import { formatOf, Observer, type Resource, State, variantOf } from "./observer.ts";
 import type { Peer } from "./peers.ts";
 import { ageMaxAge, type Reliability, Sent, type SentOwner, type Shared } from "./reliability.ts";
-import { requestKey, type ServerBlocks } from "./server_blocks.ts";
+import type { ServerBlocks } from "./server_blocks.ts";
 import type { Timed } from "./timers.ts";
-import type {
-  EngineEvent,
-  ExchangeId,
-  NotifyOptions,
-  Outline,
-  UnobservedReason,
-  Variant,
-} from "./types.ts";
+import type { EngineEvent, NotifyOptions, Outline, UnobservedReason, Variant } from "./types.ts";
 
-/** Notifications that may leave before an acknowledgement or `PACE` lets more follow: what a socket's buffer holds. */
+/** Notifications that may leave in `PACE` ms, and one more for each acknowledgement: what a socket's buffer holds. */
 const BURST = 128;
 const PACE = 10;
 /** Message IDs of earlier notifications by which a Reset still finds the observer. */
@@ -29,137 +22,15 @@ const REMEMBERED_IDS = 4;
 /** Longest run of time without a Confirmable notification, ms (RFC 7641 section 4.5). */
 const DAY = 24 * 3600 * 1000;
 const NUMBERS = 0x1000000;
-/** Numbers given in a millisecond at most: below 2^23 in 256 s (RFC 7641 section 4.4). */
-const NUMBERS_PER_MS = 32;
+/**
+ * Numbers given in a millisecond at most, to states and to registrations: together below 2^23 in 256 s
+ * (RFC 7641 section 4.4).
+ */
+const NUMBERS_PER_MS = 16;
+/** What numbers are given to. */
+const Kind = { State: 0, Registration: 1 } as const;
 
-/** A state on its way to observers: encoded once for each block size, and once more for those who have it. */
-class State {
-  outline: Outline;
-  readonly confirmable: boolean;
-  readonly every: number;
-  readonly at: number;
-  /** The value of Observe, -1 before the first notification. */
-  number = -1;
-  readonly tails: Map<number, Uint8Array> = new Map<number, Uint8Array>();
-
-  constructor(outline: Outline, options: NotifyOptions, now: number) {
-    this.outline = outline;
-    this.confirmable = options.confirmable ?? true;
-    this.every = options.confirmableEvery ?? 5;
-    this.at = now;
-  }
-
-  get final(): boolean {
-    return !isSuccess(this.outline.code);
-  }
-}
-
-/** The observers of one resource. */
-interface Resource {
-  readonly name: string;
-  readonly observers: Set<Observer>;
-  /** The number of the last state sent. */
-  number: number;
-}
-
-/** One registration. */
-class Observer implements SentOwner, Timed {
-  at = 0;
-  slot = -1;
-  id: ExchangeId;
-  readonly peer: Peer;
-  readonly flow: Flow;
-  readonly key: number | string;
-  resource: Resource;
-  request: Message;
-  variant: string;
-  /** Largest block it takes. */
-  szx: number;
-  /** The Content-Format it was first answered with, -1 for none; undefined where that is not known. */
-  format: number | undefined;
-  /** The newest state it has not been sent. */
-  pending: State | undefined = undefined;
-  /** The state on its way. */
-  state: State | undefined = undefined;
-  sent: Sent | undefined = undefined;
-  queued = false;
-  removed = false;
-  /** Non-confirmable notifications since the last Confirmable one. */
-  unconfirmed = 0;
-  confirmedAt: number;
-  /** When the next Non-confirmable one may leave, ms. */
-  freeAt = 0;
-  /** Message IDs of earlier notifications. */
-  readonly ids: number[] = [];
-  /** When a notification was last handed over: reports go by it. */
-  report = false;
-  readonly #observers: Observers;
-
-  constructor(
-    observers: Observers,
-    exchange: ServerExchange,
-    resource: Resource,
-    szx: number,
-    format: number | undefined,
-    now: number,
-  ) {
-    this.#observers = observers;
-    this.id = exchange.id;
-    this.peer = exchange.peer;
-    this.flow = exchange.flow;
-    this.request = exchange.request;
-    this.key = tokenKey(exchange.request.token);
-    this.resource = resource;
-    this.variant = variantOf(exchange.id, exchange.request);
-    this.szx = szx;
-    this.format = format;
-    this.confirmedAt = now;
-  }
-
-  onSent(now: number, sent: Sent): void {
-    this.#observers.remember(this, sent.id);
-    this.confirmedAt = now;
-    this.unconfirmed = 0;
-  }
-
-  onAcknowledged(now: number): boolean {
-    this.#observers.acknowledged(now, this);
-    return true;
-  }
-
-  onFailed(now: number, _sent: Sent, reason: "timeout" | "reset" | "message-ids"): void {
-    this.sent = undefined;
-    this.#observers.remove(now, this, reason === "reset" ? "reset" : "timeout");
-  }
-
-  onRetransmit(now: number, sent: Sent): void {
-    this.#observers.supersede(now, this, sent);
-  }
-
-  expire(now: number): void {
-    this.#observers.enqueue(now, this);
-  }
-}
-
-/** A body up to this size tells representations apart; a longer one makes its observer a kind of its own. */
-const COMPARED_BODY = 1024;
-
-/** What tells the representations of a resource apart, without the peer. */
-function variantOf(id: ExchangeId, request: Message): string {
-  const { payload, options } = request;
-  const key = requestKey("", request);
-  if (payload.length === 0) return key;
-  if (payload.length > COMPARED_BODY) return `${key} #${id}`;
-  const format = uintOption(options, OptionNumber.ContentFormat);
-  return `${key} ${format}=${String.fromCharCode(...payload)}`;
-}
-
-/** The Content-Format of a representation, -1 where it has none; undefined of what is no representation. */
-function formatOf({ code, options = [] }: Outline): number | undefined {
-  return code === Code.Content ? uintOption(options, OptionNumber.ContentFormat) ?? -1 : undefined;
-}
-
-/** Gives way to further notifications when none is acknowledged. */
+/** Lets further notifications leave though none is acknowledged. */
 class Pace implements Timed {
   at = 0;
   slot = -1;
@@ -170,7 +41,7 @@ class Pace implements Timed {
   }
 
   expire(now: number): void {
-    this.#observers.refill(now);
+    this.#observers.pump(now);
   }
 }
 
@@ -190,12 +61,13 @@ export class Observers {
   #queue: Observer[] = [];
   #head = 0;
   #credit = BURST;
+  #refilledAt = -Infinity;
   /** Bytes of the bodies of registrations. */
   #bodyBytes = 0;
   /** The number given last, to whatever resource: a resource that is forgotten and comes back goes on with it. */
   #number: number;
   #numberedAt = 0;
-  #numbered = 0;
+  readonly #numbered: [number, number] = [0, 0];
 
   constructor(
     shared: Shared,
@@ -220,7 +92,7 @@ export class Observers {
   reserve(now: number, peer: Peer, token: Uint8Array): number {
     const known = peer.observers?.get(tokenKey(token));
     if (known === undefined) return -1;
-    this.#advance(now, known.resource);
+    this.#advance(now, known.resource, Kind.Registration);
     return known.resource.number;
   }
 
@@ -259,7 +131,7 @@ export class Observers {
       this.#resources.set(name, resource);
     }
     // Its observation may be an old one that was given up here: the number must be new to it.
-    this.#advance(now, resource);
+    this.#advance(now, resource, Kind.Registration);
     const observer = new Observer(this, exchange, resource, szx, format, now);
     this.#bodyBytes += request.payload.length;
     resource.observers.add(observer);
@@ -326,6 +198,11 @@ export class Observers {
     return [...variants.values()];
   }
 
+  /** How many observe a resource. */
+  count(name: string): number {
+    return this.#resources.get(name)?.observers.size ?? 0;
+  }
+
   /** Sends a state to the observers of a resource, or of one variant of it. Answers how many they are. */
   notify(
     now: number,
@@ -354,14 +231,20 @@ export class Observers {
         }
       }
       observer.report = options.report ?? false;
-      this.enqueue(now, observer);
+      this.#enqueue(now, observer);
     }
-    this.#pump(now);
+    this.pump(now);
     return count;
   }
 
+  /** The time of an observer has come. */
+  resume(now: number, observer: Observer): void {
+    this.#enqueue(now, observer);
+    this.pump(now);
+  }
+
   /** Puts an observer in the queue, unless a notification of its is under way. */
-  enqueue(now: number, observer: Observer): void {
+  #enqueue(now: number, observer: Observer): void {
     if (observer.removed || observer.queued || observer.pending === undefined) return;
     const { sent } = observer;
     if (sent !== undefined) {
@@ -372,12 +255,6 @@ export class Observers {
     if (observer.slot >= 0) return;
     observer.queued = true;
     this.#queue.push(observer);
-    if (this.#queue.length - this.#head === 1) this.#pump(now);
-  }
-
-  refill(now: number): void {
-    this.#credit = BURST;
-    this.#pump(now);
   }
 
   acknowledged(now: number, observer: Observer): void {
@@ -391,11 +268,15 @@ export class Observers {
         outcome: "acknowledged",
       });
     }
-    this.enqueue(now, observer);
-    this.#pump(now);
+    this.resume(now, observer);
   }
 
-  #pump(now: number): void {
+  /** Sends what waits, as far as the pace allows. */
+  pump(now: number): void {
+    if (now - this.#refilledAt >= PACE) {
+      this.#refilledAt = now;
+      this.#credit = BURST;
+    }
     while (this.#head < this.#queue.length && this.#credit > 0) {
       const observer = this.#queue[this.#head]!;
       if (!observer.removed && observer.pending !== undefined && !this.#numbers(now, observer)) {
@@ -409,28 +290,27 @@ export class Observers {
     if (this.#head === this.#queue.length) {
       this.#queue = [];
       this.#head = 0;
-      this.#credit = Math.max(this.#credit, 1);
       return;
     }
-    if (this.#pace.slot < 0) this.#shared.timers.set(this.#pace, now + PACE);
+    if (this.#pace.slot < 0) this.#shared.timers.set(this.#pace, this.#refilledAt + PACE);
   }
 
   /** Numbers a state when it is first sent: states that nobody was sent cost no numbers. */
   #numbers(now: number, observer: Observer): boolean {
     const state = observer.pending!;
     if (state.number >= 0 || state.final) return true;
-    if (!this.#advance(now, observer.resource)) return false;
+    if (!this.#advance(now, observer.resource, Kind.State)) return false;
     state.number = observer.resource.number;
     return true;
   }
 
   /** Gives a resource the next number, unless there have been too many. */
-  #advance(now: number, resource: Resource): boolean {
+  #advance(now: number, resource: Resource, kind: 0 | 1): boolean {
     if (now - this.#numberedAt >= 1) {
       this.#numberedAt = Math.floor(now);
-      this.#numbered = 0;
+      this.#numbered.fill(0);
     }
-    if (this.#numbered++ >= NUMBERS_PER_MS) return false;
+    if (this.#numbered[kind]++ >= NUMBERS_PER_MS) return false;
     resource.number = this.#number = (this.#number + 1) % NUMBERS;
     return true;
   }
@@ -472,7 +352,7 @@ export class Observers {
     if (state.final) {
       observer.sent = undefined;
       this.#layer.release(now, sent);
-      return this.enqueue(now, observer);
+      return this.#enqueue(now, observer);
     }
     observer.pending = undefined;
     observer.state = state;
@@ -569,5 +449,3 @@ export class Observers {
 
 /** The last word to an observer: nobody asks what becomes of it. */
 const FAREWELL: SentOwner = { onSent(): void {}, onAcknowledged: () => true, onFailed(): void {} };
-
-export type { Observer };

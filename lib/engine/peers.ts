@@ -3,7 +3,7 @@
 import type { Flow } from "../flow.ts";
 import type { ClientExchange } from "./exchange.ts";
 import type { MessageIds } from "./message_ids.ts";
-import type { Observer } from "./observers.ts";
+import type { Observer } from "./observer.ts";
 import type { Seen } from "./seen.ts";
 import type { Sent } from "./reliability.ts";
 import type { Timed } from "./timers.ts";

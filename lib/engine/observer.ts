@@ -1,0 +1,140 @@
+/** One who observes a resource of ours, and the states on their way to it. @module */
+
+import type { Flow } from "../flow.ts";
+import { Code, isSuccess } from "../wire/code.ts";
+import type { Message } from "../wire/message.ts";
+import { OptionNumber, uintOption } from "../wire/option.ts";
+import { type ServerExchange, tokenKey } from "./exchange.ts";
+import type { Observers } from "./observers.ts";
+import type { Peer } from "./peers.ts";
+import type { Sent, SentFailure, SentOwner } from "./reliability.ts";
+import { requestKey } from "./server_blocks.ts";
+import type { Timed } from "./timers.ts";
+import type { ExchangeId, NotifyOptions, Outline } from "./types.ts";
+
+/** A state on its way to observers: encoded once for each block size, and once more for those who have it. */
+export class State {
+  outline: Outline;
+  readonly confirmable: boolean;
+  readonly every: number;
+  readonly at: number;
+  /** The value of Observe, -1 before the first notification. */
+  number = -1;
+  readonly tails: Map<number, Uint8Array> = new Map<number, Uint8Array>();
+
+  constructor(outline: Outline, options: NotifyOptions, now: number) {
+    this.outline = outline;
+    this.confirmable = options.confirmable ?? true;
+    this.every = options.confirmableEvery ?? 5;
+    this.at = now;
+  }
+
+  get final(): boolean {
+    return !isSuccess(this.outline.code);
+  }
+}
+
+/** The observers of one resource. */
+export interface Resource {
+  readonly name: string;
+  readonly observers: Set<Observer>;
+  /** The number of the last state sent. */
+  number: number;
+}
+
+/** One registration. */
+export class Observer implements SentOwner, Timed {
+  at = 0;
+  slot = -1;
+  id: ExchangeId;
+  readonly peer: Peer;
+  readonly flow: Flow;
+  readonly key: number | string;
+  resource: Resource;
+  request: Message;
+  variant: string;
+  /** Largest block it takes. */
+  szx: number;
+  /** The Content-Format it was first answered with, -1 for none; undefined where that is not known. */
+  format: number | undefined;
+  /** The newest state it has not been sent. */
+  pending: State | undefined = undefined;
+  /** The state on its way. */
+  state: State | undefined = undefined;
+  sent: Sent | undefined = undefined;
+  queued = false;
+  removed = false;
+  /** Non-confirmable notifications since the last Confirmable one. */
+  unconfirmed = 0;
+  confirmedAt: number;
+  /** When the next Non-confirmable one may leave, ms. */
+  freeAt = 0;
+  /** Message IDs of earlier notifications. */
+  readonly ids: number[] = [];
+  /** Whether the application is told what becomes of its notifications. */
+  report = false;
+  readonly #observers: Observers;
+
+  constructor(
+    observers: Observers,
+    exchange: ServerExchange,
+    resource: Resource,
+    szx: number,
+    format: number | undefined,
+    now: number,
+  ) {
+    this.#observers = observers;
+    this.id = exchange.id;
+    this.peer = exchange.peer;
+    this.flow = exchange.flow;
+    this.request = exchange.request;
+    this.key = tokenKey(exchange.request.token);
+    this.resource = resource;
+    this.variant = variantOf(exchange.id, exchange.request);
+    this.szx = szx;
+    this.format = format;
+    this.confirmedAt = now;
+  }
+
+  onSent(now: number, sent: Sent): void {
+    this.#observers.remember(this, sent.id);
+    this.confirmedAt = now;
+    this.unconfirmed = 0;
+  }
+
+  onAcknowledged(now: number): boolean {
+    this.#observers.acknowledged(now, this);
+    return true;
+  }
+
+  onFailed(now: number, _sent: Sent, reason: SentFailure): void {
+    this.sent = undefined;
+    this.#observers.remove(now, this, reason === "reset" ? "reset" : "timeout");
+  }
+
+  onRetransmit(now: number, sent: Sent): void {
+    this.#observers.supersede(now, this, sent);
+  }
+
+  expire(now: number): void {
+    this.#observers.resume(now, this);
+  }
+}
+
+/** A body up to this size tells representations apart; a longer one makes its observer a kind of its own. */
+const COMPARED_BODY = 1024;
+
+/** What tells the representations of a resource apart, without the peer. */
+export function variantOf(id: ExchangeId, request: Message): string {
+  const { payload, options } = request;
+  const key = requestKey("", request);
+  if (payload.length === 0) return key;
+  if (payload.length > COMPARED_BODY) return `${key} #${id}`;
+  const format = uintOption(options, OptionNumber.ContentFormat);
+  return `${key} ${format}=${String.fromCharCode(...payload)}`;
+}
+
+/** The Content-Format of a representation, -1 where it has none; undefined of what is no representation. */
+export function formatOf({ code, options = [] }: Outline): number | undefined {
+  return code === Code.Content ? uintOption(options, OptionNumber.ContentFormat) ?? -1 : undefined;
+}
