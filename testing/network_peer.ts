@@ -24,8 +24,8 @@ export class NetworkPeer {
     this.bindings = bindings;
   }
 
-  /** Binds an address, by default that of the server, and joins a group. */
-  async bind(hostname = "127.0.0.1", port = 5683, group?: string): Promise<this> {
+  /** Binds an address, by default that of the server, and joins groups. */
+  async bind(hostname = "127.0.0.1", port = 5683, ...groups: string[]): Promise<this> {
     const handler = {
       receive: (flow: Flow, bytes: Uint8Array): void => {
         this.#flow = flow;
@@ -37,7 +37,7 @@ export class NetworkPeer {
     this.#transport = await this.#net.network.bind({
       hostname,
       port,
-      groups: group === undefined ? [] : [{ group }],
+      groups: groups.map((group) => ({ group })),
     }, handler);
     this.#net.closeLater(this.#transport);
     return this;
