@@ -52,7 +52,7 @@ export class Proxied {
 
   /** After a test: all tables are empty in the end. */
   async rest(): Promise<void> {
-    await this.net.rest();
+    await this.net.rest(100_000); // it deregisters from several resources of an origin server that is gone
     await this.net.close();
   }
 }

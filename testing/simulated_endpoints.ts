@@ -7,7 +7,7 @@ import {
   driverOf,
   type Handler,
   type HandlerObject,
-  proxyDriversOf,
+  proxyHostOf,
   serve,
   type ServeOptions,
   type Server,
@@ -130,12 +130,18 @@ export class Simulation {
     return this.clock.advanceAsync(ms);
   }
 
-  /** Lets all lifetimes pass: then clients must hold nothing, and servers nothing once observers are forgotten. */
-  async rest(): Promise<void> {
+  /**
+   * Lets all lifetimes pass: then clients must hold nothing, and servers nothing once observers are forgotten.
+   *
+   * @param more time for requests that are sent one after another and all fail, ms
+   */
+  async rest(more = 0): Promise<void> {
     const drivers = this.#servers.map(driverOf).filter((driver) => driver !== undefined);
     for (const driver of drivers) driver.forgetObservers();
-    await this.after(AT_REST);
-    const proxies = this.#servers.flatMap(proxyDriversOf);
+    await this.after(AT_REST + more);
+    const hosts = this.#servers.map(proxyHostOf).filter((host) => host !== undefined);
+    for (const { size } of hosts) assertEquals(size, 0);
+    const proxies = hosts.flatMap((host) => host.drivers);
     const servers = [...drivers, ...proxies].map(({ sizes }) => sizes);
     for (const sizes of [...servers, ...this.#clients.flatMap(sizesOf)]) {
       for (const [name, size] of Object.entries(sizes)) assertEquals([name, size], [name, 0]);

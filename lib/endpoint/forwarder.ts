@@ -93,6 +93,10 @@ export class Forwarder implements Lodger {
     host.lodge(this);
   }
 
+  get size(): number {
+    return this.#pending.size + this.#observations.size;
+  }
+
   get drivers(): Driver[] {
     return this.#sockets.drivers;
   }

@@ -27,8 +27,10 @@ const ORIGINS = new WeakMap<IncomingRequest, Origin>();
 
 /** What a proxy has on a server. */
 export interface Lodger {
-  /** Those of its sockets that are bound. */
+  /** What drives its sockets. */
   readonly drivers: Driver[];
+  /** Requests and observations under way. */
+  readonly size: number;
   /** Gives up what is under way and closes the sockets. */
   close(): Promise<void>;
 }
@@ -111,7 +113,12 @@ export class ProxyHost {
     return !resource.startsWith("/");
   }
 
-  /** The drivers of the proxies' sockets. */
+  /** Requests and observations of the proxies that are under way. */
+  get size(): number {
+    return this.#lodgers.reduce((all, { size }) => all + size, this.#left.size);
+  }
+
+  /** What drives the proxies' sockets. */
   get drivers(): Driver[] {
     return this.#lodgers.flatMap(({ drivers }) => drivers);
   }

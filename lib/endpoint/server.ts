@@ -43,8 +43,8 @@ export type {
 /** What drives a server, while it is open. */
 export let driverOf: (server: Server) => Driver | undefined;
 
-/** What drives the proxies on a server, while it is open. */
-export let proxyDriversOf: (server: Server) => Driver[];
+/** What a server has to do with its proxies, while it is open. */
+export let proxyHostOf: (server: Server) => ProxyHost | undefined;
 
 const INTERNAL_ERROR = CoAPResponse.error(Code.InternalServerError);
 const BAD_PATH = CoAPResponse.error(Code.BadRequest, "Path has a dot segment");
@@ -163,9 +163,9 @@ class CoAPServer implements Server {
       const own = server as CoAPServer;
       return own.#closing === undefined ? own.#driver : undefined;
     };
-    proxyDriversOf = (server) => {
+    proxyHostOf = (server) => {
       const own = server as CoAPServer;
-      return own.#closing === undefined ? own.#host?.drivers ?? [] : [];
+      return own.#closing === undefined ? own.#host : undefined;
     };
   }
 
