@@ -203,6 +203,11 @@ export class Driver implements TransportHandler {
     return this.#engine.observed(resource);
   }
 
+  /** How many observe a resource. */
+  countObservers(resource: string): number {
+    return this.#engine.countObservers(resource);
+  }
+
   /** Sends a state to observers. Throws as `Engine.notify`; after `close` there are none. */
   notify(
     resource: string,
