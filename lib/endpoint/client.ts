@@ -112,9 +112,12 @@ export class CoAPClient implements AsyncDisposable {
         blockSize: options.blockSize,
         extendedTokens: options.extendedTokens,
         keepAlive: false,
+        maxDatagramSize: options.maxDatagramSize,
         onMessage: options.onMessage,
+        onMalformed: options.onMalformed,
         onError: options.onError,
       },
+      options.connect ?? false,
     );
     this.#routes = new Routes(this.#sockets, options.resolve ?? resolveHost, this.#clock, family);
     const { cache = false, backOff = true } = options;

@@ -1,5 +1,6 @@
 /** The one place where an engine meets a transport and a clock. @module */
 
+import { CoAPError } from "../errors.ts";
 import type { Address, Flow } from "../flow.ts";
 import { Engine, type EngineSizes } from "../engine/engine.ts";
 import type { RandomSource } from "../engine/entropy.ts";
@@ -19,7 +20,6 @@ import type {
   Outline,
   PongEvent,
   ProgressEvent,
-  RejectedEvent,
   RequestEvent,
   RequestOptions,
   ResponseEvent,
@@ -77,7 +77,9 @@ export interface DriverOptions extends EngineOptions {
   /** Hears of observers that are none any more. */
   onUnobserved?: (event: UnobservedEvent) => void;
   /** Hears of datagrams that are no message. */
-  onRejected?: (event: RejectedEvent) => void;
+  onMalformed?: (error: CoAPError, peer: Flow) => void;
+  /** Longest datagram taken, bytes. @default {65535} */
+  maxDatagramSize?: number;
   /** Sees every datagram. */
   onMessage?: (message: RawMessage) => void;
   /** Hears what nobody else is told: errors of the network, exceptions of the functions above. */
@@ -107,6 +109,7 @@ export class Driver implements TransportHandler {
     this.#flush();
   };
   #transport: Transport | undefined = undefined;
+  #keepAlive: boolean;
   #closing: Promise<void> | undefined = undefined;
   /** Whether the transport is about to call `turn`. */
   #turning = false;
@@ -121,12 +124,13 @@ export class Driver implements TransportHandler {
     this.#engine = new Engine(options);
     this.#clock = options.clock;
     this.#options = options;
+    this.#keepAlive = options.keepAlive;
   }
 
   /** Binds a transport. Rejects with what `bind` rejects with. */
   async bind(bind: Bind, options: BindOptions): Promise<this> {
     this.#transport = await bind(options, this);
-    if (!this.#options.keepAlive && this.#calls.size === 0) this.#transport.unref();
+    if (!this.#keepAlive && this.#calls.size === 0) this.#transport.unref();
     this.#flush(); // what came before the promise had settled
     return this;
   }
@@ -134,6 +138,19 @@ export class Driver implements TransportHandler {
   /** The bound address. */
   get address(): Address {
     return this.#transport!.address;
+  }
+
+  /** The buffers of its socket, where they are known. */
+  get bufferSizes(): Transport["bufferSizes"] {
+    return this.#transport!.bufferSizes;
+  }
+
+  /** Keeps the process alive also while no call is under way, or does not any more. */
+  set keepAlive(keepAlive: boolean) {
+    this.#keepAlive = keepAlive;
+    if (this.#calls.size > 0) return;
+    if (keepAlive) this.#transport!.ref();
+    else this.#transport!.unref();
   }
 
   /** What the engine has counted. */
@@ -165,7 +182,7 @@ export class Driver implements TransportHandler {
 
   #start(id: ExchangeId, call: Call): ExchangeId {
     this.#calls.set(id, call);
-    if (this.#calls.size === 1 && !this.#options.keepAlive) this.#transport!.ref();
+    if (this.#calls.size === 1 && !this.#keepAlive) this.#transport!.ref();
     this.#schedule();
     return id;
   }
@@ -228,6 +245,19 @@ export class Driver implements TransportHandler {
     this.#drain();
   }
 
+  /** The token of a request of ours that waits for a response. */
+  token(id: ExchangeId): Uint8Array | undefined {
+    return this.#engine.token(id);
+  }
+
+  /** Ends an observation of ours, whose exchange goes on until the server has answered. Answers whether there is one. */
+  deregister(id: ExchangeId): boolean {
+    if (this.#closing !== undefined) return false;
+    const done = this.#engine.deregister(this.#clock.now(), id);
+    this.#schedule();
+    return done;
+  }
+
   /** Gives up a request of ours, a ping, or a request of a peer. */
   cancel(id: ExchangeId): void {
     if (this.#closing !== undefined) return;
@@ -250,7 +280,7 @@ export class Driver implements TransportHandler {
     const call = this.#calls.get(id);
     if (call === undefined) return undefined;
     this.#calls.delete(id);
-    if (this.#calls.size === 0 && !this.#options.keepAlive) this.#transport!.unref();
+    if (this.#calls.size === 0 && !this.#keepAlive) this.#transport!.unref();
     return call;
   }
 
@@ -262,6 +292,10 @@ export class Driver implements TransportHandler {
     this.#turning = true;
     const now = this.#clock.now();
     if (this.#options.onMessage !== undefined) this.#show("in", flow, bytes, now);
+    const { maxDatagramSize } = this.#options;
+    if (maxDatagramSize !== undefined && bytes.length > maxDatagramSize) {
+      return this.#reject(flow, `${bytes.length} bytes are too many`);
+    }
     this.#engine.receive(now, flow, bytes);
     this.#drain();
   }
@@ -372,7 +406,18 @@ export class Driver implements TransportHandler {
       case "unobserved":
         return this.#options.onUnobserved?.(event);
       case "rejected":
-        return this.#options.onRejected?.(event);
+        return this.#reject(event.flow, event.message.error!.reason);
+    }
+  }
+
+  #reject(peer: Flow, why: string): void {
+    const { onMalformed } = this.#options;
+    if (onMalformed === undefined) return;
+    const text = `Datagram from "${peer.address}" port ${peer.port} is no message: ${why}`;
+    try {
+      onMalformed(new CoAPError("malformed-message", text), peer);
+    } catch (error) {
+      this.#report(error);
     }
   }
 

@@ -1,6 +1,8 @@
 /** How clients and servers are made. @module */
 
 import type { RandomSource } from "../engine/entropy.ts";
+import type { CoAPError } from "../errors.ts";
+import type { Flow } from "../flow.ts";
 import type { Limits, TransmissionParameters } from "../parameters.ts";
 import type { Bind, BindOptions, Resolve } from "../transport/transport.ts";
 import type { CacheOptions } from "./cache.ts";
@@ -53,6 +55,14 @@ export interface EndpointOptions {
   extendedTokens?: boolean;
   /** Sees every datagram, in and out. What it throws goes to `onError`. */
   onMessage?: (message: RawMessage) => void;
+  /** Hears of datagrams that are no message: an error with reason `malformed-message`, and whence it came. */
+  onMalformed?: (error: CoAPError, peer: Flow) => void;
+  /**
+   * Longest datagram taken, bytes, at least 16; a longer one counts as malformed.
+   *
+   * @default {65535}
+   */
+  maxDatagramSize?: number;
   /**
    * Lets several sockets share the local port.
    *
@@ -113,6 +123,13 @@ export interface CoAPClientOptions extends EndpointOptions {
   port?: number;
   /** Use this address family alone, where a name has addresses of both. */
   family?: 4 | 6;
+  /**
+   * Use a connected socket for each peer: it receives from that peer alone, and where nobody listens there requests fail
+   * at once, with reason `refused`. Not in Deno. A `port` other than 0 can be bound to one peer at a time only.
+   *
+   * @default {false}
+   */
+  connect?: boolean;
   /**
    * Store responses and use them again while they are fresh, validate them where they are not (RFC 7252 section 5.6):
    * those to GET and FETCH, and the states of observed resources. Requests that change a resource make what is stored

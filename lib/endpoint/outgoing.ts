@@ -1,6 +1,7 @@
 /** What a client sends, out of what its caller gives. @module */
 
 import { CoAPError } from "../errors.ts";
+import type { Flow } from "../flow.ts";
 import type { Outline } from "../engine/types.ts";
 import { Code } from "../wire/code.ts";
 import { ContentFormat } from "../wire/content_format.ts";
@@ -84,6 +85,11 @@ export interface CoAPRequestInit {
    * @default {true}
    */
   confirmable?: boolean;
+  /**
+   * Hears the token and the peer when the request has been handed on to be sent. Each block of a body has a token of its
+   * own: this is the first one's.
+   */
+  onSend?: (sent: { readonly token: Uint8Array; readonly peer: Flow }) => void;
   /** Gives the request up: it rejects with the signal's reason. */
   signal?: AbortSignal;
   /**

@@ -29,6 +29,7 @@ interface Job {
   readonly upload: Upload | undefined;
   readonly mode: CacheMode | undefined;
   readonly onProgress: ((progress: TransferProgress) => void) | undefined;
+  readonly onSend: CoAPRequestInit["onSend"];
   resolve(response: CoAPResponse): void;
   reject(reason: unknown): void;
 }
@@ -47,7 +48,8 @@ export function startRequest(
   reject: (reason: unknown) => void,
 ): void {
   const parts = client.destination(uri, init);
-  const { blockSize, confirmable, impatient, onProgress, payload, stream, timeout } = init;
+  const { blockSize, confirmable, impatient, onProgress, onSend } = init;
+  const { payload, stream, timeout } = init;
   checkTimeout(timeout);
   const outline = makeOutline(code, parts, init);
   const upload = payload instanceof ReadableStream ? new Upload(payload) : undefined;
@@ -69,6 +71,7 @@ export function startRequest(
     // What a stream brings is not known beforehand: nothing stored can answer it.
     mode: upload === undefined ? init.cache : "no-store",
     onProgress,
+    onSend,
     resolve,
     reject,
   });
@@ -99,9 +102,13 @@ class PendingRequest extends Pending {
   protected override send(route: Route): ExchangeId | undefined {
     refuseGroup(route);
     const { driver, flow } = route;
-    const { uri, scheme, outline, options, mode } = this.#job;
+    const { uri, scheme, outline, options, mode, onSend } = this.#job;
     const recall = this.#recall = this.#memory.recall(scheme, flow, outline, mode);
-    if (recall.answer === undefined) return driver.request(flow, recall.request, options, this);
+    if (recall.answer === undefined) {
+      const id = driver.request(flow, recall.request, options, this);
+      onSend?.({ token: driver.token(id)!, peer: flow });
+      return id;
+    }
     this.#finish();
     this.#job.resolve(received(recall.answer, flow, uri));
     return undefined;

@@ -6,39 +6,48 @@ import type { Bind, BindOptions, Resolve } from "../transport/transport.ts";
 import type { Clock } from "./clock.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
 
-/** Gives the driver for an address family. */
+/** Gives the driver for a peer. */
 export interface Sockets {
   /** At once where it is bound already. */
-  driver(family: 4 | 6): Driver | Promise<Driver>;
+  driver(family: 4 | 6, address: string, port: number): Driver | Promise<Driver>;
   /** Closes them, also those that are just being bound. */
   close(): Promise<void>;
 }
 
-/** One socket for each address family, bound on first use. */
+/** One socket for each address family or, where they are connected, for each peer; bound on first use. */
 export class OwnSockets implements Sockets {
   readonly #bind: Bind;
   readonly #bindOptions: BindOptions;
   readonly #driverOptions: DriverOptions;
-  readonly #bound = new Map<4 | 6, Driver>();
-  readonly #binding = new Map<4 | 6, Promise<Driver>>();
+  readonly #connect: boolean;
+  readonly #bound = new Map<string, Driver>();
+  readonly #binding = new Map<string, Promise<Driver>>();
 
-  constructor(bind: Bind, bindOptions: BindOptions, driverOptions: DriverOptions) {
+  constructor(
+    bind: Bind,
+    bindOptions: BindOptions,
+    driverOptions: DriverOptions,
+    connect = false,
+  ) {
     this.#bind = bind;
     this.#bindOptions = bindOptions;
     this.#driverOptions = driverOptions;
+    this.#connect = connect;
   }
 
-  driver(family: 4 | 6): Driver | Promise<Driver> {
-    const bound = this.#bound.get(family) ?? this.#binding.get(family);
+  driver(family: 4 | 6, address: string, port: number): Driver | Promise<Driver> {
+    const key = this.#connect ? `${address}:${port}` : `${family}`;
+    const bound = this.#bound.get(key) ?? this.#binding.get(key);
     if (bound !== undefined) return bound;
+    const connect = this.#connect ? { address, port } : undefined;
     const binding = new Driver(this.#driverOptions)
-      .bind(this.#bind, { ...this.#bindOptions, family })
+      .bind(this.#bind, { ...this.#bindOptions, family, connect })
       .then((driver) => {
-        this.#bound.set(family, driver);
+        this.#bound.set(key, driver);
         return driver;
       })
-      .finally(() => this.#binding.delete(family));
-    this.#binding.set(family, binding);
+      .finally(() => this.#binding.delete(key));
+    this.#binding.set(key, binding);
     return binding;
   }
 
@@ -90,7 +99,7 @@ export class Routes {
     if (!isAddress) return this.#findByName(host, port);
     const family = familyOf(host);
     if (this.#family === undefined || this.#family === family) {
-      const driver = this.#sockets.driver(family);
+      const driver = this.#sockets.driver(family, host, port);
       if (driver instanceof Driver) return route(driver, host, host, port);
     }
     return this.#try([host], host, port);
@@ -107,7 +116,7 @@ export class Routes {
       const family = familyOf(address);
       if (this.#family !== undefined && family !== this.#family) continue;
       try {
-        return route(await this.#sockets.driver(family), address, host, port);
+        return route(await this.#sockets.driver(family, address, port), address, host, port);
       } catch (error) {
         failure ??= error;
       }
