@@ -151,6 +151,21 @@ describe("bodies", () => {
       await peer.hearsNothing(200_000);
     });
 
+    it("is canceled while it is being read", async () => {
+      let canceled: unknown = undefined;
+      const payload = new ReadableStream<Uint8Array>({
+        pull: () => new Promise(() => {}),
+        cancel: (reason) => void (canceled = reason),
+      });
+      const controller = new AbortController();
+      const pending = client.put(SERVER, { payload, signal: controller.signal });
+      await net.after(1000);
+      controller.abort("enough");
+      assertEquals(await pending.catch((reason: unknown) => reason), "enough");
+      await settle();
+      assertEquals([canceled, net.sent.length], ["enough", 0]);
+    });
+
     it("is canceled where the request fails", async () => {
       const timedOut = new Source(pieces(makeBody(5000), 100));
       const request = client.put("coap://192.0.2.1/", { payload: timedOut.stream });

@@ -208,6 +208,14 @@ describe("CoAPClient with a cache", () => {
       }
     });
 
+    it("but nothing where it is relative to what is no URI", async () => {
+      const peer = await new NetworkPeer(net).bind();
+      const created = client.post(URI, { options: [[OptionNumber.ProxyUri, "no uri"]] });
+      await peer.receives("CON POST $m token $t ...");
+      await peer.sends("ACK 2.01 $m token $t Location-Path:b");
+      assertEquals((await created).codeText, "2.01");
+    });
+
     it("but not after a failure", async () => {
       let requests = 0;
       await net.serve((request) =>

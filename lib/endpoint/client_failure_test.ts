@@ -13,7 +13,10 @@ describe("CoAPClient without a response", () => {
   beforeEach(() => {
     net = new Simulation();
   });
-  afterEach(() => net.close());
+  afterEach(async () => {
+    await net.rest();
+    await net.close();
+  });
 
   describe("an abort", () => {
     it("before the call sends nothing", async () => {
@@ -82,10 +85,11 @@ describe("CoAPClient without a response", () => {
     });
 
     it("timeout at the time given", async () => {
-      await net.serve(() => new Promise<CoAPResponse>(() => {}));
+      const server = await net.serve(() => new Promise<CoAPResponse>(() => {}));
       const client = net.client();
       const error = await net.run(failure(client.get(SERVER, { timeout: 1234 })));
       assertEquals([error.reason, net.clock.now()], ["timeout", 1234]);
+      await server.close();
     });
 
     it("no reason at all where the time is infinite", async () => {

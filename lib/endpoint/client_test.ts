@@ -5,7 +5,7 @@ import { settle } from "../../testing/manual_clock.ts";
 import { CoAPError } from "../errors.ts";
 import { Code } from "../wire/code.ts";
 import { ContentFormat } from "../wire/content_format.ts";
-import { decode, MessageType } from "../wire/message.ts";
+import { decode, encode, MessageType } from "../wire/message.ts";
 import { findOption, OptionNumber, stringOptions, uintOption } from "../wire/option.ts";
 import { CoAPResponse } from "./response.ts";
 import { Router } from "./router.ts";
@@ -15,7 +15,10 @@ describe("CoAPClient", () => {
   beforeEach(() => {
     net = new Simulation();
   });
-  afterEach(() => net.close());
+  afterEach(async () => {
+    await net.rest();
+    await net.close();
+  });
 
   it("gets what the server answers", async () => {
     await net.serve(() => CoAPResponse.text("22.5", { maxAge: 10, etag: Uint8Array.of(1, 2) }));
@@ -261,6 +264,17 @@ describe("CoAPClient", () => {
       const text = await net.run(failure(client.discover(`${SERVER}/text`)));
       assertEquals(text.reason, "error-response");
       assertStringIncludes(text.message, '"4.06"');
+      await net.peer(({ id, token }) =>
+        encode({
+          type: MessageType.Acknowledgement,
+          code: Code.Content,
+          id,
+          token,
+          options: [{ number: OptionNumber.ContentFormat, value: Uint8Array.of(50) }],
+        }), 5700);
+      const json = await net.run(failure(client.discover(`${SERVER}:5700`)));
+      assertEquals(json.reason, "malformed-message");
+      assertStringIncludes(json.message, 'content format "50"');
       const broken = await net.run(failure(client.discover(`${SERVER}/broken`)));
       assertEquals([broken.reason, broken.code], ["malformed-message", 703]);
       assert(broken.cause instanceof CoAPError);
