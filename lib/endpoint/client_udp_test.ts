@@ -25,8 +25,8 @@ describe("a client and a server over UDP", () => {
       const states = client.observe(uri);
       assertEquals((await states.next()).value!.payload, makeBody(1));
       for (const length of [5, 100_000]) {
-        const body = makeBody(length, length);
-        const put = await client.put(uri, { payload: new Response(body).body! });
+        const body = Uint8Array.from(makeBody(length, length));
+        const put = await client.put(uri, { payload: new Blob([body]).stream() });
         assertEquals(put.code, Code.Changed);
         server.notify("/state");
         assertEquals((await states.next()).value!.payload, body);
