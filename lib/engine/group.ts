@@ -65,7 +65,8 @@ export class GroupCall implements Timed {
     this.id = id;
     this.#flow = flow;
     this.#outline = outline;
-    this.#start = start;
+    // A member is asked for its further blocks alone, reliably.
+    this.#start = { ...start, confirmable: true };
     if (outline.code === Code.GET && findOption(outline.options ?? [], OptionNumber.ETag)) {
       throw new CoAPError("invalid-option", "A GET to a group can not have an ETag");
     }
@@ -93,7 +94,8 @@ export class GroupCall implements Timed {
   onResponse(now: number, flow: Flow, message: Message): void {
     const block = uintOption(message.options, OptionNumber.Block2);
     if (block === undefined || (block & 8) === 0) return this.#emit(flow, message);
-    const member = new Member(this, this.#host, flow, this.#outline, this.#start);
+    const start = { ...this.#start, confirmable: true };
+    const member = new Member(this, this.#host, flow, this.#outline, start);
     this.#members.add(member);
     member.download.take(now, flow, message);
   }
