@@ -12,7 +12,7 @@ import { BackOff } from "./back_off.ts";
 import { ResponseCache } from "./cache.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { discover } from "./discover.ts";
-import { systemRandom } from "./driver.ts";
+import { type Driver, systemRandom } from "./driver.ts";
 import {
   checkBlockSize,
   checkPort,
@@ -37,6 +37,12 @@ import { destinationOf, parseProxy, type Via } from "./via.ts";
 
 /** A client on the sockets of somebody else, a server's. */
 export let clientOn: (sockets: Sockets, resolve: Resolve, clock: Clock) => CoAPClient;
+
+/** What pending things need of a client. */
+export let coreOf: (client: CoAPClient) => ClientCore;
+
+/** The sockets of a client that are bound. */
+export let driversOf: (client: CoAPClient) => readonly Driver[];
 
 /** What the engines of a client hold while it is open. */
 export let sizesOf: (client: CoAPClient) => EngineSizes[];
@@ -142,11 +148,13 @@ export class CoAPClient implements AsyncDisposable {
       client.#routes = new Routes(sockets, resolve, clock, undefined);
       return client;
     };
-    sizesOf = (client) => {
+    coreOf = (client) => client.#core;
+    driversOf = (client) => {
       const sockets = client.#sockets;
       if (client.#closing !== undefined || !(sockets instanceof OwnSockets)) return [];
-      return sockets.drivers.map((driver) => driver.sizes);
+      return sockets.drivers;
     };
+    sizesOf = (client) => driversOf(client).map((driver) => driver.sizes);
   }
 
   /**

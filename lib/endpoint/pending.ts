@@ -136,6 +136,11 @@ export abstract class Pending implements Call {
     if (!this.#ended) this.#driver?.consume(this.#id);
   }
 
+  /** Deregisters an observation and waits for the answer. Answers false where there is none yet. */
+  protected deregister(): boolean {
+    return !this.#ended && this.#driver?.deregister(this.#id) === true;
+  }
+
   /** Ends it where it is not over, and the exchange beneath. Answers whether it was not. */
   protected drop(): boolean {
     if (!this.end()) return false;

@@ -359,7 +359,7 @@ function groupsOf({ multicast = false, hostname, family }: ServeOptions): GroupM
 }
 
 /** What is answered without the handler. */
-function refuse(request: IncomingRequest): CoAPResponse | undefined {
+export function refuse(request: IncomingRequest): CoAPResponse | undefined {
   for (const segment of request.path) {
     if (segment === "." || segment === "..") return BAD_PATH;
   }
