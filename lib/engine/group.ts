@@ -94,8 +94,7 @@ export class GroupCall implements Timed {
   onResponse(now: number, flow: Flow, message: Message): void {
     const block = uintOption(message.options, OptionNumber.Block2);
     if (block === undefined || (block & 8) === 0) return this.#emit(flow, message);
-    const start = { ...this.#start, confirmable: true };
-    const member = new Member(this, this.#host, flow, this.#outline, start);
+    const member = new Member(this, this.#host, flow, this.#outline, this.#start);
     this.#members.add(member);
     member.download.take(now, flow, message);
   }
