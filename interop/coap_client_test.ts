@@ -1,10 +1,10 @@
 import { after, before } from "node:test";
-import { assertEquals, assertLess, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { CoAPResponse, Code, codeText, Router, serve, type Server } from "@x/coap";
 import { bindUdp } from "@x/coap/udp";
 import { decode, MessageType, parseLinks } from "@x/coap/wire";
 import { runCoapClient } from "./libcoap.ts";
-import { describeWithLibcoap, inWords, withLosses } from "./suite.ts";
+import { describeWithLibcoap, inWords, waitUntil, withLosses } from "./suite.ts";
 
 /** Resources to be asked by coap-client, and how often each handler ran. */
 function makeRouter(runs: Map<string, number> = new Map()): Router {
@@ -224,11 +224,3 @@ describeWithLibcoap("coap-client against the server, with losses", (test) => {
     }));
   });
 });
-
-async function waitUntil(check: () => boolean): Promise<void> {
-  const start = performance.now();
-  while (!check()) {
-    assertLess(performance.now() - start, 2_000, "It did not come to that within 2 s");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

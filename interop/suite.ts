@@ -1,6 +1,10 @@
 /** What the interop tests share. @module */
 
 import { describe, it } from "node:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assertLess } from "@std/assert";
 import type { Bind } from "@x/coap/udp";
 import { whySkip } from "./libcoap.ts";
 import type { Pdu } from "./libcoap_log.ts";
@@ -37,6 +41,42 @@ async function keeping(run: (keep: Keep) => Promise<void>): Promise<void> {
     });
   } finally {
     await Promise.all(all.map((kept) => kept.close()));
+  }
+}
+
+/** Files for `-f` and `-o` of coap-client. */
+export class Folder implements Closable {
+  readonly #path: string = mkdtempSync(join(tmpdir(), "coap-interop-"));
+
+  /** Where the file of that name is. */
+  path(name: string): string {
+    return join(this.#path, name);
+  }
+
+  /** Makes a file and gives its path. */
+  write(name: string, bytes: Uint8Array): string {
+    const path = this.path(name);
+    writeFileSync(path, bytes);
+    return path;
+  }
+
+  /** What a file holds. */
+  read(name: string): Uint8Array {
+    return Uint8Array.from(readFileSync(this.path(name)));
+  }
+
+  close(): Promise<void> {
+    rmSync(this.#path, { recursive: true, force: true });
+    return Promise.resolve();
+  }
+}
+
+/** Waits for what comes from another process, at most `limit` ms. */
+export async function waitUntil(check: () => boolean, limit = 5_000): Promise<void> {
+  const start = performance.now();
+  while (!check()) {
+    assertLess(performance.now() - start, limit, `It did not come to that within ${limit} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
