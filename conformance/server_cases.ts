@@ -1,0 +1,18 @@
+/** All server cases. @module */
+
+import { REQUIREMENTS, type ServerCase } from "./case.ts";
+import { BLOCK_CASES } from "./server_blocks.ts";
+import { MESSAGE_CASES } from "./server_messages.ts";
+import { OBSERVE_CASES } from "./server_observe.ts";
+import { OTHER_CASES } from "./server_others.ts";
+import { PLUGTEST_CASES } from "./server_plugtest.ts";
+import { REQUEST_CASES } from "./server_requests.ts";
+
+const ORDER = new Map(REQUIREMENTS.map(({ id }, index) => [id, index]));
+
+/** The cases that servers are put through, in the order of the RFCs, then those of the plugtests. */
+export const SERVER_CASES: readonly ServerCase[] = [
+  ...[...MESSAGE_CASES, ...REQUEST_CASES, ...BLOCK_CASES, ...OBSERVE_CASES, ...OTHER_CASES]
+    .toSorted((a, b) => ORDER.get(a.id)! - ORDER.get(b.id)!),
+  ...PLUGTEST_CASES,
+];

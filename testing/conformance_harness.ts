@@ -1,0 +1,48 @@
+/** The reference server in memory, put through cases under a clock of its own. @module */
+
+import { type CaseResult, judgeServer } from "../conformance/runner.ts";
+import type { ServerCase } from "../conformance/case.ts";
+import { startTarget } from "../conformance/target.ts";
+import type { ServeOptions } from "../lib/endpoint/server.ts";
+import type { Bind } from "../lib/transport/transport.ts";
+import { Simulation } from "./simulated_endpoints.ts";
+import { SeededRandom } from "./seeded_random.ts";
+
+/** The group that the server is a member of. */
+const GROUP = "224.0.1.187";
+
+/**
+ * Puts a server of its own through one case, in memory.
+ *
+ * @param spoil what to do to the server's socket
+ * @param options how the server is set up
+ */
+export async function judgeInMemory(
+  one: ServerCase,
+  spoil: (bind: Bind) => Bind = (bind) => bind,
+  options: ServeOptions = {},
+): Promise<CaseResult> {
+  const net = new Simulation({ latency: 5 });
+  const { clock, network: { bind } } = net;
+  const target = await startTarget({
+    transport: spoil(bind),
+    clock,
+    random: new SeededRandom(11).fill,
+    multicast: [GROUP],
+    ...options,
+  });
+  try {
+    return await net.run(
+      judgeServer(one, {
+        target: { address: "127.0.0.1", port: 5683 },
+        bind,
+        clock,
+        group: GROUP,
+        slow: true,
+      }),
+      100_000_000,
+    );
+  } finally {
+    await target.close();
+  }
+}
