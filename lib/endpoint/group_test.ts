@@ -91,8 +91,8 @@ describe("CoAPClient.group", () => {
     const first = responses.next();
     await one.receives("NON GET _ token $t /a ...");
     await one.sends("NON 2.05 0x1001 token $t Block2:0/1/64", body.subarray(0, 64));
-    await one.receives("NON GET _ token $u /a Block2:1/0/64");
-    await one.sends("NON 2.05 0x1002 token $u Block2:1/0/64", body.subarray(64));
+    await one.receives("CON GET $m token $u /a Block2:1/0/64");
+    await one.sends("ACK 2.05 $m token $u Block2:1/0/64", body.subarray(64));
     assertEquals((await first).value!.payload, body);
     await responses.return!();
   });
