@@ -590,7 +590,14 @@ describe("notifications", () => {
     app.notifies("r", "2.05", { report: true });
     peer.receives("CON 2.05 _ token 20 Observe:_");
     after(3000);
+    app.learns("timeout", id);
     app.loses("timeout", id);
+    register(ladder);
+    const last = engine.observed("r")[0]!.id;
+    app.notifies("r", "4.04", { report: true });
+    app.loses("error", last);
+    acknowledge(peer, peer.receives("CON 4.04 _ token 20"));
+    app.learns("acknowledged", last);
   });
 
   it("the response to a renewal is older than a state sent before it", () => {

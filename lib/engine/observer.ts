@@ -10,7 +10,7 @@ import type { Peer } from "./peers.ts";
 import type { Sent, SentFailure, SentOwner } from "./reliability.ts";
 import { requestKey } from "./server_blocks.ts";
 import type { Timed } from "./timers.ts";
-import type { ExchangeId, NotifyOptions, Outline } from "./types.ts";
+import type { AnswerOutcome, ExchangeId, NotifyOptions, Outline } from "./types.ts";
 
 /** A state on its way to observers: encoded once for each block size, and once more for those who have it. */
 export class State {
@@ -109,7 +109,7 @@ export class Observer implements SentOwner, Timed {
 
   onFailed(now: number, _sent: Sent, reason: SentFailure): void {
     this.sent = undefined;
-    this.#observers.remove(now, this, reason === "reset" ? "reset" : "timeout");
+    this.#observers.failed(now, this, reason === "reset" ? "reset" : "timeout");
   }
 
   onRetransmit(now: number, sent: Sent): void {
@@ -118,6 +118,27 @@ export class Observer implements SentOwner, Timed {
 
   expire(now: number): void {
     this.#observers.resume(now, this);
+  }
+}
+
+/** The last word to an observer, which is none any more. */
+export class Farewell implements SentOwner {
+  readonly #report: ((outcome: AnswerOutcome) => void) | undefined;
+
+  /** @param report hears what became of it */
+  constructor(report: ((outcome: AnswerOutcome) => void) | undefined) {
+    this.#report = report;
+  }
+
+  onSent(): void {}
+
+  onAcknowledged(): boolean {
+    this.#report?.("acknowledged");
+    return true;
+  }
+
+  onFailed(_now: number, _sent: Sent, reason: SentFailure): void {
+    this.#report?.(reason === "reset" ? "reset" : "timeout");
   }
 }
 

@@ -7,12 +7,19 @@ import { encodeUint, findOption, findOptions, OptionNumber, uintOption } from ".
 import { blockSizeOf, withOptions } from "./assembly.ts";
 import { type ServerExchange, tokenKey } from "./exchange.ts";
 import { Outgoing } from "./message_states.ts";
-import { formatOf, Observer, type Resource, State, variantOf } from "./observer.ts";
+import { Farewell, formatOf, Observer, type Resource, State, variantOf } from "./observer.ts";
 import type { Peer } from "./peers.ts";
-import { ageMaxAge, type Reliability, Sent, type SentOwner, type Shared } from "./reliability.ts";
+import { ageMaxAge, type Reliability, Sent, type Shared } from "./reliability.ts";
 import type { ServerBlocks } from "./server_blocks.ts";
 import type { Timed } from "./timers.ts";
-import type { EngineEvent, NotifyOptions, Outline, UnobservedReason, Variant } from "./types.ts";
+import type {
+  AnswerOutcome,
+  EngineEvent,
+  NotifyOptions,
+  Outline,
+  UnobservedReason,
+  Variant,
+} from "./types.ts";
 
 /** Notifications that may leave in `PACE` ms, and one more for each acknowledgement: what a socket's buffer holds. */
 const BURST = 128;
@@ -260,15 +267,18 @@ export class Observers {
   acknowledged(now: number, observer: Observer): void {
     observer.sent = observer.state = undefined;
     if (this.#credit < BURST) this.#credit++;
-    if (observer.report) {
-      this.#emit({
-        type: "answered",
-        id: observer.id,
-        flow: observer.flow,
-        outcome: "acknowledged",
-      });
-    }
+    if (observer.report) this.#answered(observer, "acknowledged");
     this.resume(now, observer);
+  }
+
+  /** A notification did not get through: its observer has gone. */
+  failed(now: number, observer: Observer, outcome: "timeout" | "reset"): void {
+    if (observer.report) this.#answered(observer, outcome);
+    this.remove(now, observer, outcome);
+  }
+
+  #answered({ id, flow }: Observer, outcome: AnswerOutcome): void {
+    this.#emit({ type: "answered", id, flow, outcome });
   }
 
   /** Sends what waits, as far as the pace allows. */
@@ -327,7 +337,10 @@ export class Observers {
     this.#credit--;
     const bytes = this.#encode(now, observer, state, confirmable);
     if (state.final) {
-      this.#layer.send(now, new Sent(this.#layer, peer, flow, true, bytes, FAREWELL));
+      const farewell = observer.report
+        ? new Farewell((outcome) => this.#answered(observer, outcome))
+        : FAREWELL;
+      this.#layer.send(now, new Sent(this.#layer, peer, flow, true, bytes, farewell));
       return this.remove(now, observer, "error");
     }
     if (!confirmable) {
@@ -337,7 +350,7 @@ export class Observers {
       if (this.#layer.sendOnce(now, peer, flow, bytes)) {
         this.remember(observer, bytes[2]! << 8 | bytes[3]!);
       }
-      if (observer.report) this.#emit({ type: "answered", id: observer.id, flow, outcome: "sent" });
+      if (observer.report) this.#answered(observer, "sent");
       return;
     }
     observer.state = state;
@@ -447,5 +460,5 @@ export class Observers {
   }
 }
 
-/** The last word to an observer: nobody asks what becomes of it. */
-const FAREWELL: SentOwner = { onSent(): void {}, onAcknowledged: () => true, onFailed(): void {} };
+/** Nobody asks what becomes of it. */
+const FAREWELL = new Farewell(undefined);
