@@ -266,7 +266,7 @@ export class ServerBlocks {
     return this.slice(kept, asked);
   }
 
-  /** The first block of a response in a smaller size, or undefined where it does not get smaller. */
+  /** A response or a block of it in a smaller size, or undefined where it does not get smaller. */
   cut(now: number, exchange: ServerExchange, outline: Outline, size: number): Outline | undefined {
     const { peer, request } = exchange;
     if ((outline.payload?.length ?? 0) <= size) return undefined;
@@ -277,7 +277,11 @@ export class ServerBlocks {
       return this.slice(kept, szxOf(size));
     }
     const kept = this.#snapshots.get(requestKey(peer.key, request));
-    return kept && this.slice(kept.outline, szxOf(size));
+    if (kept === undefined) return undefined;
+    const options = outline.options!.filter(({ number }) => number !== OptionNumber.Block2);
+    const whole = { code: outline.code, options, payload: kept.outline.payload };
+    const offset = (block >>> 4) * blockSizeOf(block & 7);
+    return this.slice(whole, blockValue(offset, false, size));
   }
 
   /** Keeps a response for the requests that fetch its further blocks. */
