@@ -11,6 +11,7 @@ import { findOption, OptionNumber, uintOption } from "../wire/option.ts";
 import type { UriParts } from "../wire/uri.ts";
 import { BackOff } from "./back_off.ts";
 import { ResponseCache } from "./cache.ts";
+import type { Clock, ClockTimer } from "./clock.ts";
 import { type CallEvent, type Driver, systemRandom } from "./driver.ts";
 import type { IncomingRequest } from "./incoming_request.ts";
 import { Pending } from "./pending.ts";
@@ -23,7 +24,7 @@ import {
   withHopLimit,
   withoutHopLimit,
 } from "./proxy_message.ts";
-import { ProxyObservation } from "./proxy_observation.ts";
+import { giveUp, ProxyObservation } from "./proxy_observation.ts";
 import type { ProxyOptions } from "./proxy_options.ts";
 import { Memory, type Recall } from "./recall.ts";
 import { requestKey } from "./request_key.ts";
@@ -38,6 +39,11 @@ export type ForwarderOptions =
 /** Whether a request is a GET or FETCH that asks to observe. */
 function asksToObserve({ code, observe }: IncomingRequest): boolean {
   return observe === 0 && (code === Code.GET || code === Code.FETCH);
+}
+
+/** Whether a request is one of OSCORE: no other is like it (RFC 8613 section 10). */
+function isProtected({ options = [] }: Outline): boolean {
+  return findOption(options, OptionNumber.OSCORE) !== undefined;
 }
 
 /** Options that do not tell one observation from another. */
@@ -55,6 +61,7 @@ export class Forwarder implements Lodger {
   readonly #memory: Memory;
   readonly #pending = new Set<Pending>();
   readonly #observations = new Map<string, ProxyObservation>();
+  #closed = false;
   /** Tells its resources from those of another on the same server. */
   readonly #name = `proxy ${++count}`;
 
@@ -120,6 +127,7 @@ export class Forwarder implements Lodger {
       payload: request.payload,
     };
     try {
+      if (this.#closed) throw new CoAPError("closed", "Proxy is closed");
       return asksToObserve(request)
         ? await this.#observe(request, target.scheme, route, outline, hops)
         : await this.#ask(request, target.scheme, route, outline, hops);
@@ -140,26 +148,32 @@ export class Forwarder implements Lodger {
     if (recall.answer !== undefined) return withoutHopLimit(recall.answer);
     if (hops === 0) return this.#refuseHop(request);
     const content = await new Promise<Content>((resolve, reject) => {
-      const sent = withHopLimit(recall.request, hops);
-      new Forwarding(this.#pending, sent, this.#requestOptions, resolve, reject)
-        .start(() => route);
+      new Forwarding(
+        this.#pending,
+        this.#host.clock,
+        withHopLimit(recall.request, hops),
+        this.#requestOptions,
+        resolve,
+        reject,
+      ).start(() => route);
     });
+    return this.#take(recall, content, hops);
+  }
+
+  /** Keeps a response for further requests where it may, and gives it as clients are to have it. */
+  #take(recall: Recall, content: Content, hops: number): Content {
     // Whoever repeats a request with an Echo value is to be heard by the origin server.
-    const whole = findOption(content.options, OptionNumber.Echo) === undefined;
-    if (content.code !== Code.HopLimitReached) return recall.take(content, whole);
-    this.#host.report(new CoAPError("limit", `Request takes too many hops`), request);
+    const storable = findOption(content.options, OptionNumber.Echo) === undefined;
+    if (content.code !== Code.HopLimitReached) return recall.take(content, storable);
+    this.#reportHops();
     const reached = hopLimitReached(this.#identifier, content);
-    return withoutHopLimit(recall.take(withHopLimit(reached, hops), whole));
+    return withoutHopLimit(recall.take(withHopLimit(reached, hops), storable));
   }
 
   /** Looks for a stored response. A 5.08 holds for requests that may take no more hops (RFC 8768 section 3). */
   #recall(scheme: string, { flow }: Route, outline: Outline, hops: number): Recall {
-    const has = (number: number): boolean => findOption(outline.options!, number) !== undefined;
-    const mode = has(OptionNumber.OSCORE)
-      ? "no-store"
-      : has(OptionNumber.Echo)
-      ? "no-cache"
-      : "default";
+    const echo = findOption(outline.options!, OptionNumber.Echo) !== undefined;
+    const mode = isProtected(outline) ? "no-store" : echo ? "no-cache" : "default";
     const recall = this.#memory.recall(scheme, flow, outline, mode);
     const reached = recall.answer && uintOption(recall.answer.options, OptionNumber.HopLimit);
     return reached !== undefined && hops > reached
@@ -168,8 +182,13 @@ export class Forwarder implements Lodger {
   }
 
   #refuseHop(request: IncomingRequest): Content {
-    this.#host.report(new CoAPError("limit", `Request takes too many hops`), request);
+    this.#reportHops(request);
     return hopLimitReached(this.#identifier);
+  }
+
+  /** A loop is for somebody to look at (RFC 8768 section 3). */
+  #reportHops(request?: IncomingRequest): void {
+    this.#host.report(new CoAPError("limit", "Request takes too many hops"), request);
   }
 
   async #observe(
@@ -187,12 +206,14 @@ export class Forwarder implements Lodger {
     if (known !== undefined) return await known.join(request);
     if (hops === 0) return this.#refuseHop(request);
     const options = outline.options!.filter(({ number }) => number !== OptionNumber.ETag);
-    const observation = new ProxyObservation(this.#pending, this.#host, this.#memory, {
+    const shared = { ...outline, options };
+    const mode = isProtected(outline) ? "no-store" : "reload";
+    const observation = new ProxyObservation(this.#pending, this.#host, {
       name: `${this.#name} ${key}`,
-      outline: { ...outline, options },
-      hops,
+      outline: withHopLimit(shared, hops),
       options: { ...this.#requestOptions, observe: true },
-      scheme,
+      take: (content) =>
+        this.#take(this.#memory.recall(scheme, route.flow, shared, mode), content, hops),
       over: () => this.#observations.delete(key),
     });
     this.#observations.set(key, observation);
@@ -207,6 +228,7 @@ export class Forwarder implements Lodger {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     for (const pending of [...this.#pending]) pending.cancel("closed", "Proxy is closed");
     await this.#sockets.close();
   }
@@ -214,6 +236,8 @@ export class Forwarder implements Lodger {
 
 /** A request on its way to an origin server. */
 class Forwarding extends Pending {
+  readonly #clock: Clock;
+  readonly #timer: ClockTimer;
   readonly #outline: Outline;
   readonly #options: RequestOptions;
   readonly #resolve: (content: Content) => void;
@@ -221,12 +245,15 @@ class Forwarding extends Pending {
 
   constructor(
     all: Set<Pending>,
+    clock: Clock,
     outline: Outline,
     options: RequestOptions,
     resolve: (content: Content) => void,
     reject: (reason: unknown) => void,
   ) {
     super(all, "Request handed on");
+    this.#clock = clock;
+    this.#timer = giveUp(this, clock, options.timeout!);
     this.#outline = outline;
     this.#options = options;
     this.#resolve = resolve;
@@ -245,6 +272,11 @@ class Forwarding extends Pending {
 
   protected override failed(reason: unknown): void {
     this.#reject(reason);
+  }
+
+  protected override end(): boolean {
+    this.#clock.clearTimer(this.#timer);
+    return super.end();
   }
 }
 

@@ -174,7 +174,7 @@ export class ProxyHost {
   }
 
   /** Tells the server's `onError`; what that throws is dropped. */
-  report(error: unknown, request: IncomingRequest): void {
+  report(error: unknown, request?: IncomingRequest): void {
     try {
       this.options.onError?.(error, request);
     } catch {

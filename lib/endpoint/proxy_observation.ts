@@ -3,12 +3,12 @@
 import type { ExchangeId, FailedEvent, Outline, RequestOptions } from "../engine/types.ts";
 import { Code, isSuccess } from "../wire/code.ts";
 import { aged, maxAgeOf } from "./cache.ts";
+import type { Clock, ClockTimer } from "./clock.ts";
 import type { CallEvent } from "./driver.ts";
 import type { IncomingRequest } from "./incoming_request.ts";
 import { Pending } from "./pending.ts";
 import type { ProxyHost } from "./proxy_host.ts";
-import { failureOf, relayed, selected, withHopLimit } from "./proxy_message.ts";
-import type { Memory } from "./recall.ts";
+import { failureOf, relayed, selected } from "./proxy_message.ts";
 import type { Content } from "./response.ts";
 import type { Route } from "./sockets.ts";
 
@@ -18,12 +18,22 @@ export interface ObservationPlan {
   readonly name: string;
   /** The request, without anything that only one of the clients has asked for. */
   readonly outline: Outline;
-  /** Hops that it may take from here on. */
-  readonly hops: number;
   readonly options: RequestOptions;
-  readonly scheme: string;
+  /** Keeps a state for requests that do not observe, and gives it as clients are to have it. */
+  readonly take: (content: Content) => Content;
   /** Calls back at the end. */
   readonly over: () => void;
+}
+
+/**
+ * Sets an end to waiting. The engine counts from the first transmission: a request waits longer where many are sent to an
+ * origin server that is silent.
+ */
+export function giveUp(pending: Pending, clock: Clock, timeout: number): ClockTimer {
+  const expire = (): void => pending.cancel("timeout", "No response in time");
+  const timer = clock.setTimer(expire, clock.now() + timeout);
+  clock.unref?.(timer);
+  return timer;
 }
 
 /** A request that registers and waits for the first state. */
@@ -42,16 +52,17 @@ const ENDED: Content = {
 /** Keeps a resource observed as long as clients observe it here. */
 export class ProxyObservation extends Pending {
   readonly #host: ProxyHost;
-  readonly #memory: Memory;
   readonly #plan: ObservationPlan;
+  /** Until the first state. */
+  readonly #timer: ClockTimer;
   readonly #waiting = new Set<Waiting>();
   #newest: { readonly content: Content; readonly at: number } | undefined = undefined;
 
-  constructor(all: Set<Pending>, host: ProxyHost, memory: Memory, plan: ObservationPlan) {
+  constructor(all: Set<Pending>, host: ProxyHost, plan: ObservationPlan) {
     super(all, "Observation");
     this.#host = host;
-    this.#memory = memory;
     this.#plan = plan;
+    this.#timer = giveUp(this, host.clock, plan.options.timeout!);
     host.watch(plan.name, () => this.#leave());
   }
 
@@ -82,15 +93,16 @@ export class ProxyObservation extends Pending {
   }
 
   protected override send({ driver, flow }: Route): ExchangeId {
-    const { outline, hops, options } = this.#plan;
-    return driver.request(flow, withHopLimit(outline, hops), options, this);
+    return driver.request(flow, this.#plan.outline, this.#plan.options, this);
   }
 
   protected override take(event: Exclude<CallEvent, FailedEvent>): void {
-    if (event.type === "notification" && event.latest) this.#update(relayed(event.message));
+    if (event.type === "notification" && event.latest) {
+      this.#update(this.#plan.take(relayed(event.message)));
+    }
     if (event.type === "response") {
       this.end();
-      const content = this.#keep(relayed(event.message));
+      const content = this.#plan.take(relayed(event.message));
       this.#finish(content, isSuccess(content.code) ? ENDED : content);
     }
   }
@@ -107,14 +119,8 @@ export class ProxyObservation extends Pending {
     return age > maxAgeOf(content.options) * 1000 ? undefined : aged(content, age);
   }
 
-  /** Requests that do not observe are answered with it as well. */
-  #keep(content: Content): Content {
-    const { outline, scheme } = this.#plan;
-    return this.#memory.recall(scheme, this.flow!, outline, "reload").take(content);
-  }
-
   #update(content: Content): void {
-    this.#keep(content);
+    this.#host.clock.clearTimer(this.#timer);
     this.#newest = { content, at: this.#host.clock.now() };
     this.#host.notify(this.#plan.name, content);
     const waiting = [...this.#waiting];
@@ -137,6 +143,7 @@ export class ProxyObservation extends Pending {
   }
 
   #over(): void {
+    this.#host.clock.clearTimer(this.#timer);
     this.#host.forget(this.#plan.name);
     this.#plan.over();
   }

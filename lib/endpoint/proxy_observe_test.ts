@@ -198,6 +198,20 @@ describe("observations through a proxy", () => {
     await client.receives("NON 5.04 _ token 20 ...");
   });
 
+  it("that take too many hops are told so, and stored as such (8768-3-4)", async () => {
+    await bench.forward();
+    await client.sends(`CON GET 0x0001 token 20 Observe:0 ${URI} Hop-Limit:5`);
+    await origin.receives("CON GET $m token $t Observe:0 /a Hop-Limit:4");
+    await origin.sends('ACK 5.08 $m token $t "p2"');
+    await client.receives('ACK 5.08 0x0001 token 20 "p1 p2"');
+    await other.sends(`CON GET 0x0002 token 30 ${URI} Hop-Limit:5`);
+    await other.receives('ACK 5.08 0x0002 token 30 Max-Age:59 "p1 p2"');
+    await other.sends(`CON GET 0x0003 token 30 ${URI} Hop-Limit:6`);
+    await origin.receives("CON GET $n token $u /a Hop-Limit:5");
+    await origin.sends("ACK 4.04 $n token $u");
+    await other.receives("ACK 4.04 0x0003 token 30");
+  });
+
   it("end at the origin server with the last client that leaves", async () => {
     await bench.forward();
     await observed();

@@ -60,13 +60,16 @@ export interface ProxyOptions {
    */
   confirmable?: boolean;
   /**
-   * How long to wait for an origin server, ms from the first transmission, above 0; then 5.04 is answered. Clients wait
-   * for MAX_TRANSMIT_WAIT, 93,000: what comes later nobody hears.
+   * How long to wait for an origin server, ms, above 0; then 5.04 is answered. Clients wait for MAX_TRANSMIT_WAIT, 93,000:
+   * what comes later nobody hears.
    *
    * @default {60000}
    */
   timeout?: number;
-  /** How the sockets towards origin servers are made where that differs from the server's own. */
+  /**
+   * How the sockets towards origin servers are made where that differs from the server's own. Of `parameters`, `nstart`
+   * says how many requests an origin server may owe an acknowledgement, those of all clients together.
+   */
   client?: Pick<
     CoAPClientOptions,
     "blockSize" | "family" | "limits" | "onMessage" | "parameters" | "resolve" | "transport"

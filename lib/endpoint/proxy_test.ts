@@ -10,7 +10,6 @@ import { toHex } from "../wire/bytes.ts";
 import { findOption, OptionNumber } from "../wire/option.ts";
 import type { IncomingRequest } from "./incoming_request.ts";
 import { proxy } from "./proxy.ts";
-import type { ProxyOptions } from "./proxy_options.ts";
 import { CoAPResponse } from "./response.ts";
 import { serve } from "./server.ts";
 
@@ -169,6 +168,17 @@ describe("a forward proxy", () => {
     await client.receives("NON 5.04 _ token 20 ...");
   });
 
+  it("waits no longer where several requests queue for a silent origin server", async () => {
+    await bench.forward();
+    const uri = `Proxy-Uri:${ORIGIN_URI}`;
+    const requests = [`${uri}/a`, `${uri}/b`, `${uri}/c Observe:0`];
+    for (const [i, request] of requests.entries()) {
+      await client.sends(`NON GET 0x000${i} token 2${i} ${request}`);
+    }
+    await bench.net.after(PATIENCE);
+    for (const i of requests.keys()) await client.receives(`NON 5.04 _ token 2${i} ...`);
+  });
+
   it("answers 5.02 for a host that nobody knows", async () => {
     await bench.forward(
       { allow: ["lost.example"] },
@@ -176,124 +186,6 @@ describe("a forward proxy", () => {
       { resolve: () => Promise.reject(new CoAPError("name-resolution", "Not known")) },
     );
     await isAnswered("Proxy-Uri:coap://lost.example/", '5.02 "Origin server can not be reached"');
-  });
-
-  it("reaches nothing by default: 5.05 (7252-5.7-7)", async () => {
-    await bench.forward({ allow: undefined });
-    await isAnswered(`Proxy-Uri:${ORIGIN_URI}/`, "5.05");
-  });
-
-  it("answers 5.05 for what the rule does not allow or is no CoAP over UDP (7252-5.7-7)", async () => {
-    await bench.forward();
-    for (
-      const request of [
-        "Proxy-Uri:coap://192.0.2.9/",
-        `Proxy-Uri:${ORIGIN_URI}:5684/`,
-        "Proxy-Uri:http://origin.example/",
-        "Proxy-Uri:coaps://origin.example/",
-        "Proxy-Uri:coap+tcp://origin.example/",
-        "Proxy-Uri:origin.example",
-        "Proxy-Uri:coap://origin.example/#a",
-        "Proxy-Uri:coap://user@origin.example/",
-        "Uri-Host:origin.example Proxy-Scheme:http",
-        'Uri-Host:"a b" Uri-Port:5683 Proxy-Scheme:coap',
-      ]
-    ) await isAnswered(request, "5.05");
-  });
-
-  it("reaches local addresses only where the rule names their host", async () => {
-    const seen: string[] = [];
-    const options: ProxyOptions = {
-      allow: ({ host }) => {
-        seen.push(host);
-        return Promise.resolve(true);
-      },
-    };
-    const addresses: Record<string, string> = { "inside.example": "10.0.0.7" };
-    const resolve = (name: string): Promise<string[]> => Promise.resolve([addresses[name]!]);
-    await bench.forward(options, undefined, { resolve });
-    for (
-      const host of ["127.0.0.2", "10.0.0.7", "[::1]", "[fe80::1]", "inside.example", "224.0.1.187"]
-    ) await isAnswered(`Proxy-Uri:coap://${host}/`, "5.05");
-    assertEquals(seen[4], "inside.example");
-  });
-
-  it("reaches them where it is told so, but never a group", async () => {
-    const inside = await origin.bind("10.0.0.7");
-    await bench.forward({ allow: () => true, allowLocal: true }, undefined, {
-      resolve: () => Promise.resolve(["10.0.0.7"]),
-    });
-    await client.sends("CON GET 0x7000 token 20 Proxy-Uri:coap://inside.example/");
-    await inside.receives("CON GET $m token $t Uri-Host:inside.example Hop-Limit:16");
-    await inside.sends("ACK 2.05 $m token $t");
-    await client.receives("ACK 2.05 0x7000 token 20");
-    for (const group of ["224.0.1.187", "[ff02::fd]", "0.0.0.0", "255.255.255.255"]) {
-      await isAnswered(`Proxy-Uri:coap://${group}/`, "5.05");
-    }
-  });
-
-  it("reaches a private address under a name that a list holds", async () => {
-    const inside = await origin.bind("10.0.0.7");
-    await bench.forward({ allow: ["inside.example"] }, undefined, {
-      resolve: () => Promise.resolve(["10.0.0.7"]),
-    });
-    await client.sends("CON GET 0x0001 token 20 Proxy-Uri:coap://inside.example/");
-    await inside.receives("CON GET $m token $t Uri-Host:inside.example Hop-Limit:16");
-    await inside.sends("ACK 2.05 $m token $t");
-    await client.receives("ACK 2.05 0x0001 token 20");
-  });
-
-  it("lets the rule look at the request", async () => {
-    await bench.forward({ allow: (_target, request) => request.method === "GET" });
-    await client.sends(`CON PUT 0x0001 token 20 Proxy-Uri:${ORIGIN_URI}/a "x"`);
-    await client.receives("ACK 5.05 0x0001 token 20");
-  });
-
-  it("answers 5.00 where the rule throws, and tells the server", async () => {
-    await bench.forward({
-      allow: () => {
-        throw new Error("broken");
-      },
-    });
-    await isAnswered(`Proxy-Uri:${ORIGIN_URI}/`, "5.00");
-    assertEquals(String(bench.errors), "Error: broken");
-  });
-
-  it("has requests for its own authority handled as local ones (7252-5.7-8)", async () => {
-    const seen: string[] = [];
-    const handler = (request: IncomingRequest): CoAPResponse => {
-      seen.push(`${request.pathname} ${request.query} ${request.options.length}`);
-      return CoAPResponse.text("local");
-    };
-    await bench.forward({ names: ["gateway.example", "198.51.100.1:7000"] }, handler);
-    for (
-      const request of [
-        "Proxy-Uri:coap://127.0.0.1/a?b",
-        "Proxy-Uri:coap://gateway.example/a?b",
-        "Proxy-Uri:coap://198.51.100.1:7000/a?b",
-        "/a ?b Proxy-Scheme:coap",
-        "Uri-Host:Gateway.example /a ?b Proxy-Scheme:coap",
-      ]
-    ) await isAnswered(request, '2.05 Content-Format:0 "local"');
-    assertEquals(seen.map((line) => line.slice(0, 4)), ["/a b", "/a b", "/a b", "/a b", "/a b"]);
-    await isAnswered("Proxy-Uri:coap://198.51.100.1/", "5.05");
-  });
-
-  it("knows a name that leads to itself (7252-5.7-8)", async () => {
-    await bench.forward(
-      { allow: ["local.example"] },
-      ({ pathname }) => CoAPResponse.text(pathname),
-    );
-    await isAnswered("Proxy-Uri:coap://local.example/a", '2.05 Content-Format:0 "/a"');
-  });
-
-  it("leaves local requests to the handler, and critical options unknown there", async () => {
-    await bench.forward();
-    await isAnswered("/a", '2.05 Content-Format:0 "local"');
-    await isAnswered("/a 65000:0x01", '2.05 Content-Format:0 "local"');
-    const refusal = '4.02 "Option 65001 is not understood"';
-    await isAnswered("/a 65001:0x01", refusal);
-    await isAnswered("Proxy-Uri:coap://127.0.0.1/a 65001:0x01", refusal);
   });
 
   it("honours No-Response itself and does not hand it on (7967-2-9)", async () => {
