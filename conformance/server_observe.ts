@@ -231,13 +231,13 @@ export const OBSERVE_CASES: readonly ServerCase[] = [
     }
     t.fail("the last state", "others");
   }),
-  serverCase("7641-4.5-2", OBS, async (t: Tester) => {
+  serverCase("7641-4.5-2", { ...OBS, slow: true }, async (t: Tester) => {
     const [token] = await register(t, "/obs");
     const other = await t.other();
     await change(other, "/obs", "one");
     t.reply("RST", await t.expect({ type: "CON", token }));
     await change(other, "/obs", "two");
-    await quiet(t, token, t.settings.quiet);
+    await quiet(t, token, CHANGE);
   }),
   serverCase("7641-4.5-3", { ...OBS, slow: true }, async (t: Tester) => {
     const [token] = await register(t, "/obs");

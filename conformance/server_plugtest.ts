@@ -517,13 +517,14 @@ export const PLUGTEST_CASES: readonly ServerCase[] = [
   ),
   plugtestCase("OBS_06", "Reset", "RST to a notification → the observer removed", {
     needs: ["/obs"],
+    slow: true,
   }, async (t: Tester) => {
     const [token] = await register(t, "/obs");
     const other = await t.other();
     await change(other, "/obs", "new");
     t.reply("RST", await t.expect({ token, code: "2.05" }));
     await change(other, "/obs", "newer");
-    await t.silence();
+    await t.silence(8_000);
   }),
   plugtestCase("OBS_07", "Resource deleted", "DELETE → 4.04 without Observe, then nothing", {
     needs: ["/obs"],
