@@ -142,9 +142,7 @@ export class CoAPProxy implements HandlerObject {
   forward(host: ProxyHost, request: IncomingRequest): CoAPResponse | Promise<CoAPResponse> {
     setRoute(request, undefined, false);
     const target = targetOf(request.options, host.address);
-    if (target === undefined || this.#base !== undefined || request.peer.multicast) {
-      return NOT_SUPPORTED;
-    }
+    if (target === undefined || request.peer.multicast) return NOT_SUPPORTED;
     return this.#forward(host, request, target);
   }
 

@@ -123,6 +123,7 @@ describe("the cache of a proxy", () => {
     await hits(other, `GET ${URI}`, "4.04 Max-Age:8");
     const [b, c] = [`Proxy-Uri:${ORIGIN_URI}/b`, `Proxy-Uri:${ORIGIN_URI}/c`];
     await misses(client, `GET ${b}`, "GET /b", "4.01 Echo:0x01");
+    await misses(other, `GET ${b}`, "GET /b", "4.01 Echo:0x02");
     await misses(client, `GET ${b} Echo:0x01`, "GET /b Echo:0x01", '2.05 "fresh"');
     await misses(client, `GET ${b} Echo:0x01`, "GET /b Echo:0x01", '2.05 "fresher"');
     await hits(other, `GET ${b}`, '2.05 Max-Age:59 "fresher"');

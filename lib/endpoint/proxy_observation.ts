@@ -74,16 +74,13 @@ export class ProxyObservation extends Pending {
   /** Answers a request that registers, with the newest state or else with the first one to come. */
   join(request: IncomingRequest): Content | Promise<Content> {
     const state = this.#fresh();
-    if (state !== undefined) return this.register(request, state);
+    if (state !== undefined) return this.#register(request, state);
     return new Promise((answer) => this.#waiting.add({ request, answer }));
   }
 
-  /** Answers a request that registers with a state that is as new as any. */
+  /** Answers a request that registers with a state that has come another way, unless there is a newer one. */
   register(request: IncomingRequest, state: Content): Content {
-    if (this.ended) return state;
-    const content = this.#register(request, this.#fresh() ?? state);
-    this.#leave(); // where a limit has let nobody register
-    return content;
+    return this.ended ? state : this.#register(request, this.#fresh() ?? state);
   }
 
   #register(request: IncomingRequest, state: Content): Content {
@@ -126,7 +123,7 @@ export class ProxyObservation extends Pending {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const { request, answer } of waiting) answer(this.#register(request, content));
-    this.#leave();
+    this.#leave(); // where a limit has let nobody register
   }
 
   /** The last one to leave deregisters. */

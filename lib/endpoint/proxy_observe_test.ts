@@ -78,7 +78,7 @@ describe("observations through a proxy", () => {
 
   it("of clients that ask at the same time are one from the start", async () => {
     await bench.forward();
-    await client.sends(`CON GET 0x0001 token 20 Observe:0 ${URI}`);
+    await client.sends(`CON GET 0x0001 token 20 Observe:0 ${URI} ETag:0x09`);
     await other.sends(`NON GET 0x0001 token 30 Observe:0 ${URI} ETag:0x01`);
     await origin.receives("CON GET $m token $t Observe:0 /a Hop-Limit:16");
     await origin.sends('ACK 2.05 $m token $t Observe:70 ETag:0x01 "0"');
@@ -118,6 +118,19 @@ describe("observations through a proxy", () => {
     await other.receives('CON 2.05 $o token 30 Observe:_ Max-Age:100 "2"');
     await client.sends("ACK Empty $c");
     await other.sends("ACK Empty $o");
+  });
+
+  it("begin with a newer state that came meanwhile", async () => {
+    await bench.forward();
+    await observed('Observe:70 Max-Age:2 "0"');
+    await bench.net.after(3_000);
+    await other.sends(`CON GET 0x0001 token 30 Observe:0 ${URI}`);
+    await origin.receives("CON GET $n token $u /a Hop-Limit:16");
+    await notifies('Observe:71 "2"');
+    await origin.sends('ACK 2.05 $n token $u "1"');
+    await other.receives('ACK 2.05 0x0001 token 30 Observe:_ Max-Age:59 "2"');
+    await client.receives('CON 2.05 $c token 20 Observe:_ "2"');
+    await client.sends("ACK Empty $c");
   });
 
   it("keep the cache up to date (RFC 7641 figure 7)", async () => {

@@ -93,6 +93,14 @@ describe("what a forward proxy reaches", () => {
     await client.receives("ACK 2.05 0x0001 token 20");
   });
 
+  it("is nothing for a request to a group", async () => {
+    await bench.forward({}, undefined, { multicast: ["224.0.1.187"] });
+    client.talksTo("224.0.1.187");
+    await client.sends(`NON GET 0x0001 token 20 Proxy-Uri:${ORIGIN_URI}/a No-Response:0`);
+    await client.receives("NON 5.05 _ token 20");
+    await origin.hearsNothing(0);
+  });
+
   it("depends on the request where the rule looks at it", async () => {
     await bench.forward({ allow: (_target, request) => request.method === "GET" });
     await client.sends(`CON PUT 0x0001 token 20 Proxy-Uri:${ORIGIN_URI}/a "x"`);
@@ -135,6 +143,11 @@ describe("what a forward proxy reaches", () => {
       ({ pathname }) => CoAPResponse.text(pathname),
     );
     await isAnswered("Proxy-Uri:coap://local.example/a", '2.05 Content-Format:0 "/a"');
+    assertEquals(bench.net.messages.length, 2); // it asked nobody, itself neither
+    await isAnswered(
+      "Proxy-Uri:coap://local.example/a 65001:0x01",
+      '4.02 "Option 65001 is not understood"',
+    );
   });
 
   it("is not what local requests ask for: those are as without a proxy", async () => {

@@ -38,6 +38,20 @@ describe("a request handed on by a proxy", () => {
     app.gets("2.05");
   });
 
+  it("leaves a value alone that another request of the endpoint has got", () => {
+    const { app, peer } = asked(false);
+    peer.sends("ACK 2.05 $m token $t Echo:0x0102");
+    app.gets("2.05 Echo:0x0102");
+    app.asks("CON GET /test", { proxy: true });
+    peer.receives("CON GET $n token $u /test");
+    peer.sends("ACK 2.05 $n token $u");
+    app.gets("2.05");
+    app.asks("CON GET /test");
+    peer.receives("CON GET $o token $v /test Echo:0x0102");
+    peer.sends("ACK 2.05 $o token $v");
+    app.gets("2.05");
+  });
+
   for (const type of ["Confirmable", "NonConfirmable", "Acknowledgement"] as const) {
     it(`fails at once where its response is malformed, ${type} (7252-5.7-2)`, () => {
       const { app, peer, request, silence } = asked(true);
