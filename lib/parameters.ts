@@ -157,7 +157,9 @@ export interface Limits {
    */
   exchanges: number;
   /**
-   * Requests of peers at the application, about 500 bytes each and their message. One more is answered 5.03.
+   * Requests of peers at the application, about 500 bytes each and their message. One more is answered 5.03. As many
+   * separate responses may wait to be acknowledged, for at most EXCHANGE_LIFETIME until they are sent; further ones go
+   * Non-confirmable.
    *
    * @default {16384}
    */

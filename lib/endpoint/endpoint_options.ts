@@ -49,6 +49,7 @@ export interface EndpointOptions {
   blockSize?: number;
   /**
    * Accept tokens of more than 8 bytes in requests of peers and echo them (RFC 8974). Where not, they are malformed.
+   * Those of more than 64,000 bytes are answered 4.00.
    *
    * @default {false}
    */

@@ -91,9 +91,10 @@ export class Engine {
   #lastId = 0;
 
   /**
+   * Makes an engine at rest.
+   *
    * @throws {RangeError} where a parameter or limit is out of range
    */
-  /** Makes an engine at rest. */
   constructor(options: EngineOptions) {
     const tokenLength = options.tokenLength ?? 4;
     if (!Number.isInteger(tokenLength) || tokenLength < 1 || tokenLength > 8) {

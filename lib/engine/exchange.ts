@@ -182,7 +182,7 @@ export interface StartOptions {
 }
 
 /** Largest payload of a UDP datagram over IPv4, bytes. */
-const MAX_DATAGRAM = 65_507;
+export const MAX_DATAGRAM = 65_507;
 
 /** @throws {CoAPError} `limit` where the message is larger than a datagram */
 function checkSize(bytes: Uint8Array): void {
@@ -212,6 +212,8 @@ export class Exchanges {
   readonly #shared: Shared;
   readonly #layer: Reliability;
   readonly #tokenLength: number;
+  /** Separate responses on their way. */
+  #responses = 0;
   /** Requests to groups, by token. */
   readonly #groups: Map<number | string, GroupCall> = new Map();
   readonly #onAnswered: AnswerListener;
@@ -394,6 +396,9 @@ export class Exchanges {
       this.#layer.answer(flow, seen, reply, false);
       return this.answered(exchange, "sent");
     }
+    // A peer that asks without end and acknowledges nothing must not pile them up.
+    const hasRoom = this.#responses < this.#shared.limits.handling;
+    confirmable &&= hasRoom;
     const bytes = encode({
       type: confirmable ? MessageType.Confirmable : MessageType.NonConfirmable,
       code: outline.code,
@@ -406,9 +411,16 @@ export class Exchanges {
     if (!confirmable && this.#layer.sendOnce(now, peer, flow, bytes)) {
       return this.answered(exchange, "sent");
     }
+    if (!hasRoom) {
+      this.#shared.stats.rejectedLimit++;
+      return this.answered(exchange, "timeout");
+    }
     exchange.outline = outline;
     exchange.sent = new Sent(this.#layer, peer, flow, confirmable, bytes, exchange);
     exchange.sent.once = !confirmable;
+    // By then its client has given up (RFC 7252 section 4.7).
+    exchange.sent.expires = now + this.#shared.parameters.exchangeLifetime;
+    this.#responses++;
     this.#layer.send(now, exchange.sent);
   }
 
@@ -445,6 +457,7 @@ export class Exchanges {
 
   /** A response is out of our hands. */
   answered(exchange: ServerExchange, outcome: AnswerOutcome): void {
+    if (exchange.sent !== undefined) this.#responses--;
     this.#onAnswered(exchange, outcome);
   }
 }

@@ -174,6 +174,94 @@ describe("limit of handling", () => {
   });
 });
 
+describe("limit of separate responses", () => {
+  afterEach(settle);
+
+  /** A request that is answered after its acknowledgement. */
+  function ask({ app, peer, after }: Lockstep, id: number, report = false): number {
+    peer.sends(`CON GET ${hex(id)} token 0${id} /slow`);
+    const request = app.serves("GET /slow");
+    after(500);
+    peer.receives(`ACK Empty ${hex(id)}`);
+    app.answers("2.05", { report });
+    return request;
+  }
+
+  it("that of handling: those above it go Non-confirmable, and do not pile up", () => {
+    const ladder = lockstep({ serve: true, limits: { handling: 2 } });
+    const { peer } = ladder;
+    ask(ladder, 1);
+    peer.receives("CON 2.05 $r1 token 01");
+    ask(ladder, 2); // waits for the acknowledgement of the first
+    ask(ladder, 3);
+    peer.receives("NON 2.05 _ token 03");
+    peer.sends("ACK Empty $r1");
+    peer.receives("CON 2.05 $r2 token 02");
+    peer.sends("RST Empty $r2");
+    ask(ladder, 4);
+    peer.receives("CON 2.05 $r4 token 04");
+    peer.sends("ACK Empty $r4");
+  });
+
+  it("one that could not leave within EXCHANGE_LIFETIME does not leave", () => {
+    const ladder = lockstep({ serve: true, parameters: { maxLatency: 0 } }); // 47 s
+    const { app, peer, after } = ladder;
+    const first = ask(ladder, 1, true);
+    peer.receives("CON 2.05 $r1 token 01");
+    const second = ask(ladder, 2, true);
+    after(46_000);
+    for (const { message } of peer.takes()) assertEquals(message.token[0], 1);
+    after(50_000);
+    app.learns("timeout", second);
+    app.learns("timeout", first);
+  });
+
+  it("one that finds no message ID waits, further ones are dropped", () => {
+    const { app, engine, peer, after, now } = lockstep({ serve: true, limits: { handling: 1 } });
+    let count = 0;
+    for (let id = 0; id < 0x10000; id++) {
+      engine.receive(now, peer.flow, Uint8Array.of(0x50, 1, id >> 8, id & 0xff));
+      const event = engine.pollEvent();
+      if (event?.type === "request") engine.respond(now, event.id, { code: 0x45 });
+      while (engine.pollTransmit() !== undefined) count++;
+    }
+    assertEquals(count, 0x10000);
+    for (const id of ["0x0001", "0x0002"]) {
+      peer.sends(`NON GET ${id} /test`);
+      app.serves("GET /test");
+      app.answers("2.05");
+    }
+    assertEquals(engine.stats.rejectedLimit, 1);
+    after(engine.parameters.nonLifetime);
+    peer.receives("NON 2.05 _");
+  });
+});
+
+describe("limit of tokens", () => {
+  afterEach(settle);
+
+  /** A request with a token of so many bytes and a critical option that is not known. */
+  function request(length: number): Uint8Array {
+    const bytes = new Uint8Array(6 + length + 3);
+    bytes.set([0x5e, 1, length >> 8, length & 0xff, length - 269 >> 8, length - 269 & 0xff]);
+    bytes.set([0xe0, 65_001 - 269 >> 8, 65_001 - 269 & 0xff], 6 + length);
+    return bytes;
+  }
+
+  it("whatever their length, there is an answer that fits, or none (8974-2.2-2)", () => {
+    const { peer, engine } = lockstep({ serve: true, extendedTokens: true });
+    for (
+      const [length, code] of [[300, 0x82], [64_000, 0x82], [64_001, 0x80], [65_501, 0x80]] as const
+    ) {
+      peer.sendsBytes(request(length));
+      const { message } = peer.takes()[0]!;
+      assertEquals([message.code, message.token.length], [code, length]);
+    }
+    peer.sendsBytes(request(65_502));
+    assertEquals([peer.takes(), engine.sizes.handling], [[], 0]);
+  });
+});
+
 describe("limits of duplicates", () => {
   afterEach(settle);
 

@@ -90,6 +90,8 @@ export class Sent implements Timed {
   readonly impatient: boolean;
   /** Whether nothing answers it: a Non-confirmable response. */
   once = false;
+  /** When it is not worth sending any more, ms; only before its first transmission. */
+  expires: number = Infinity;
   /** Whether it counts towards NSTART at present. */
   counts = false;
   retransmissions = 0;
@@ -487,6 +489,11 @@ export class Reliability {
     const { parameters, entropy, timers } = this.#shared;
     while (peer.firstWaiting !== undefined && peer.outstanding < parameters.nstart) {
       const sent = peer.firstWaiting;
+      if (sent.expires <= now) {
+        this.#end(now, sent, Outgoing.Ended);
+        sent.owner.onFailed(now, sent, "timeout");
+        continue;
+      }
       const id = this.#lease(now, peer, sent.confirmable);
       if (id < 0) {
         if (peer.idWait !== undefined) return;

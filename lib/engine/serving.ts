@@ -14,7 +14,7 @@ import {
 } from "../wire/option.ts";
 import { withOptions } from "./assembly.ts";
 import { EchoMint } from "./echo.ts";
-import { checkForwarded, type Exchanges, ServerExchange } from "./exchange.ts";
+import { checkForwarded, type Exchanges, MAX_DATAGRAM, ServerExchange } from "./exchange.ts";
 import { Observers } from "./observers.ts";
 import type { Peer } from "./peers.ts";
 import type { Reliability, Shared } from "./reliability.ts";
@@ -31,6 +31,10 @@ import type {
 } from "./types.ts";
 
 const UTF8 = new TextEncoder();
+/** Longest token served, bytes: beside it a datagram has room for what the engine itself may answer. */
+const LONGEST_TOKEN = 64_000;
+/** Longest token that fits into a datagram at all. Over IPv6 a longer one may come. */
+const LONGEST_ECHO = MAX_DATAGRAM - 6;
 
 /** What serving needs of the engine. */
 export interface ServingHost {
@@ -89,6 +93,10 @@ export class Serving {
     seen: Seen,
   ): boolean | undefined {
     if (!this.#serve) return false;
+    if (message.token.length > LONGEST_ECHO) {
+      this.#host.shared.stats.rejectedLimit++;
+      return undefined;
+    }
     const wait = this.#requestRate === Infinity ? 0 : this.#overRate(now, peer);
     if (wait > 0) {
       this.#host.shared.stats.rejectedLimit++;
@@ -136,6 +144,8 @@ export class Serving {
   /** What a request is answered that the application does not get to see. */
   #refuse(now: number, exchange: ServerExchange, wait: number): Outline | undefined {
     const { request: { options }, request, peer } = exchange;
+    // Not malformed, but not possible either (RFC 8974 section 2.2.2).
+    if (request.token.length > LONGEST_TOKEN) return { code: Code.BadRequest };
     if (this.size > this.#host.shared.limits.handling) {
       this.#host.shared.stats.rejectedLimit++;
       return { code: Code.ServiceUnavailable, options: [maxAge(1)] };

@@ -59,7 +59,7 @@ export interface EngineOptions {
    * @default {false}
    */
   proxy?: boolean;
-  /** Accept tokens of more than 8 bytes (RFC 8974). @default {false} */
+  /** Accept tokens of more than 8 bytes (RFC 8974); those of more than 64,000 are answered 4.00. @default {false} */
   extendedTokens?: boolean;
 }
 
