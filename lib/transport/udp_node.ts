@@ -105,6 +105,15 @@ function setMulticast(socket: DgramSocket, options: SocketOptions): void {
   if (multicastLoopback !== undefined) socket.setMulticastLoopback(multicastLoopback);
 }
 
+/** Gives back a socket that could not be bound: Node keeps its descriptor, the others have closed it. */
+function abandon(socket: DgramSocket): void {
+  try {
+    socket.close(() => {});
+  } catch {
+    // It is closed.
+  }
+}
+
 class NodeTransport extends UdpTransport {
   readonly #socket: DgramSocket;
   readonly #keepAlive: KeepAlive | undefined;
@@ -137,8 +146,10 @@ class NodeTransport extends UdpTransport {
         transport?.deliver(from.address, from.port, plainBytes(bytes));
       });
       socket.on("error", (error) => {
-        if (transport === undefined) reject(error);
-        else transport.report(error, transport.#peer);
+        if (transport === undefined) {
+          reject(error);
+          abandon(socket);
+        } else transport.report(error, transport.#peer);
       });
       socket.bind({ port, address: address.text }, () => {
         try {

@@ -157,6 +157,30 @@ describe("UDP on node:dgram, when the system is not willing", () => {
     assertEquals(recorder.errors, [{ error: failure, flow }]);
   });
 
+  it("closes the socket that could not be bound", async () => {
+    for (const isClosed of [false, true]) { // Node leaves it open, Deno has closed it
+      let closed = 0;
+      const failure = new Error("in use");
+      let fail = (_error: Error): void => {};
+      const socket = {
+        on: (event: string, listener: (error: Error) => void) => {
+          if (event === "error") fail = listener;
+        },
+        unref() {},
+        bind: () => fail(failure),
+        close: () => {
+          closed++;
+          if (isClosed) throw new Error("Not running");
+        },
+      } as unknown as Socket;
+      const error = await assertRejects(
+        () => bindUdpNode({ createSocket: () => socket }, loopback, new Recorder()),
+        Error,
+      );
+      assertEquals([error, closed], [failure, 1]);
+    }
+  });
+
   it("closes when what was sent has left", async () => {
     const { sends, transport, flow, isClosed } = await fake(() => 0);
     transport.send(flow, new Uint8Array([1]));
