@@ -153,3 +153,38 @@ export function countOf(results: readonly CaseResult[]): Record<Status, number> 
   for (const { status } of results) counts[status]++;
   return counts;
 }
+
+/** How a run is followed. */
+export interface SuiteOptions {
+  /** Called with each result, and how many cases there are. */
+  onResult?: (result: CaseResult, done: number, total: number) => void;
+}
+
+/**
+ * Puts a server through cases, one after the other.
+ *
+ * @example What a server answers to a ping
+ * ```ts
+ * import { runServerCases, select, SERVER_CASES, startTarget } from "@x/coap/conformance";
+ * import { bindUdp } from "@x/coap/udp";
+ *
+ * const target = await startTarget({ hostname: "127.0.0.1", port: 0 });
+ * const cases = select(SERVER_CASES, { only: ["7252-4.2-2"] });
+ * const results = await runServerCases(cases, { target: target.address, bind: bindUdp });
+ * console.log(results[0]?.status); // passed
+ * await target.close();
+ * ```
+ */
+export async function runServerCases(
+  cases: readonly Case<Tester>[],
+  server: ServerSettings,
+  { onResult }: SuiteOptions = {},
+): Promise<CaseResult[]> {
+  const results: CaseResult[] = [];
+  for (const one of cases) {
+    const result = await judgeServer(one, server);
+    results.push(result);
+    onResult?.(result, results.length, cases.length);
+  }
+  return results;
+}

@@ -2,6 +2,8 @@
 
 import { type CaseResult, judgeServer } from "../conformance/runner.ts";
 import type { ServerCase } from "../conformance/case.ts";
+import { type ClientCase, judgeClient } from "../conformance/client_case.ts";
+import { ourClient } from "../conformance/client_ours.ts";
 import { startTarget } from "../conformance/target.ts";
 import type { ServeOptions } from "../lib/endpoint/server.ts";
 import type { Bind } from "../lib/transport/transport.ts";
@@ -45,4 +47,15 @@ export async function judgeInMemory(
   } finally {
     await target.close();
   }
+}
+
+/** Puts the library's client through one case, in memory. */
+export async function judgeClientInMemory(one: ClientCase): Promise<CaseResult> {
+  const net = new Simulation({ latency: 5 });
+  const { clock, network: { bind } } = net;
+  const random = new SeededRandom(13).fill;
+  const client = ourClient({ transport: bind, clock, random });
+  const result = await net.run(judgeClient(one, { client, bind, clock, slow: true }), 10_000_000);
+  await net.after(400_000); // what a case has left under way ends
+  return result;
 }

@@ -1,0 +1,270 @@
+/** What client cases are written with: a scripted server, and a client that is told what to do. @module */
+
+import type { Clock } from "../lib/endpoint/clock.ts";
+import type { Flow } from "../lib/flow.ts";
+import type { Bind } from "../lib/transport/transport.ts";
+import { type Case, CaseFailure, type CaseTraits, NotApplicable, rowCase } from "./case.ts";
+import {
+  build,
+  type Datagram,
+  type DatagramSpec,
+  describe,
+  Opt,
+  textOf,
+  toHex,
+  valuesOf,
+} from "./datagram.ts";
+import { Probe, type TraceDatagram, wait } from "./probe.ts";
+import { attempt, type CaseResult, resultOf } from "./runner.ts";
+
+/** What a client is told to do. */
+export interface ClientTask {
+  method: "GET" | "PUT" | "POST";
+  uri: string;
+  payload?: Uint8Array;
+  /** Keeps observing for this time, ms. */
+  observe?: number;
+  /** @default {true} */
+  confirmable?: boolean;
+}
+
+/** What came of it, as far as the client tells. */
+export interface ClientOutcome {
+  /** The code of the response; undefined where the client does not tell. */
+  code?: string;
+  /** The payload, or of an observation the last one. */
+  payload?: string;
+  /** Why there is none. */
+  error?: string;
+}
+
+/** A client under test. */
+export interface ClientUnderTest {
+  /** Does one task with a socket of its own. */
+  run(task: ClientTask): Promise<ClientOutcome>;
+  /** Whether it tells codes and payloads; else it is judged by the wire alone. */
+  readonly tells: boolean;
+  /** Whether it can be told to do this. @default anything */
+  can?(task: ClientTask): boolean;
+}
+
+/** How the suite reaches a client. */
+export interface ClientSettings {
+  client: ClientUnderTest;
+  bind: Bind;
+  clock: Clock;
+  /** Where the scripted server listens. @default {"127.0.0.1"} */
+  hostname?: string;
+  /** How long the client's next message is waited for, ms. @default {5000} */
+  timeout?: number;
+  /** How long nothing must come, ms. @default {300} */
+  quiet?: number;
+  /** Whether cases run that take minutes. @default {false} */
+  slow?: boolean;
+  /** Cases that are known to fail, with the reason. */
+  known?: Readonly<Record<string, string>>;
+}
+
+/** What the sockets of one case share. */
+interface ScriptSettings extends ClientSettings {
+  start: number;
+  trace: TraceDatagram[];
+  probes: Probe[];
+}
+
+/** The scripted server of one case. */
+export class Script {
+  readonly #settings: ScriptSettings;
+  readonly #probe: Probe;
+  readonly notes: string[] = [];
+  #flow: Flow | undefined = undefined;
+  #outcome: Promise<ClientOutcome> | undefined = undefined;
+  #id = 0x7000;
+
+  private constructor(settings: ScriptSettings, probe: Probe) {
+    this.#settings = settings;
+    this.#probe = probe;
+  }
+
+  /** Binds the server's socket. */
+  static async open(settings: ScriptSettings): Promise<Script> {
+    const probe = new Probe(settings, settings.probes.length);
+    settings.probes.push(probe);
+    return new Script(settings, await probe.open({ hostname: settings.hostname ?? "127.0.0.1" }));
+  }
+
+  /** The time since the case began, ms. */
+  get now(): number {
+    return this.#probe.now;
+  }
+
+  /** A new message ID of the server. */
+  id(): number {
+    return this.#id++;
+  }
+
+  /** Tells the client what to do; it begins at once. */
+  start(task: Partial<ClientTask> & { path?: string } = {}): void {
+    const { path = "/test", ...rest } = task;
+    const host = this.#settings.hostname ?? "127.0.0.1";
+    const uri = `coap://${host}:${this.#probe.port}${path}`;
+    const whole: ClientTask = { method: "GET", uri, ...rest };
+    const { client } = this.#settings;
+    if (client.can?.(whole) === false) throw new NotApplicable("the client can not be told to");
+    this.#outcome = client.run(whole);
+    this.#outcome.catch(() => {}); // it is looked at in the end, or not at all
+  }
+
+  /** Lets time pass. */
+  wait(ms: number): Promise<void> {
+    return wait(this.#settings.clock, ms);
+  }
+
+  /** The client's next message; fails where none comes or it is malformed. */
+  async next(expected = "a message of the client", ms?: number): Promise<Datagram> {
+    const heard = await this.#probe.next(ms ?? this.#settings.timeout ?? 5_000);
+    if (heard === undefined) throw new CaseFailure(expected, "nothing");
+    this.#flow ??= heard.from;
+    if (typeof heard.message === "string") throw new CaseFailure(expected, describe(heard.bytes));
+    return heard.message;
+  }
+
+  /** The client's next request. */
+  async request(ms?: number): Promise<Datagram> {
+    const message = await this.next("a request", ms);
+    this.check(message.code > "0.00" && message.code < "1", "a request", message);
+    return message;
+  }
+
+  /** Expects the Empty message of that type and ID. */
+  async empty(type: "ACK" | "RST", id: number): Promise<void> {
+    const expected = build({ type, id });
+    const message = await this.next(`${type} ${toHex(expected)}`);
+    this.check(toHex(message.bytes) === toHex(expected), `${type} ${toHex(expected)}`, message);
+  }
+
+  /** Fails where the client says anything. */
+  async silence(ms: number = this.#settings.quiet ?? 300): Promise<void> {
+    const heard = await this.#probe.next(ms);
+    if (heard !== undefined) throw new CaseFailure("silence", describe(heard.bytes));
+  }
+
+  /** Expects silence or the Reset of that ID. */
+  async silenceOrReset(id: number): Promise<void> {
+    const heard = await this.#probe.next(this.#settings.quiet ?? 300);
+    this.note(heard === undefined ? "silence" : "Reset");
+    if (heard === undefined) return;
+    const expected = toHex(build({ type: "RST", id }));
+    if (toHex(heard.bytes) !== expected) {
+      throw new CaseFailure(`silence or ${expected}`, describe(heard.bytes));
+    }
+  }
+
+  /** Says something to the client, from the server's socket or another. */
+  say(spec: DatagramSpec, from: Script = this): void {
+    from.#probe.send(this.#flow!, build(spec));
+  }
+
+  /** Says bytes to the client. */
+  sayBytes(bytes: Uint8Array): void {
+    this.#probe.send(this.#flow!, bytes);
+  }
+
+  /** Answers a request in the Acknowledgement. */
+  answer(request: Datagram, spec: Partial<DatagramSpec> = {}): void {
+    const { id, token, type } = request;
+    this.say(
+      type === "CON"
+        ? { type: "ACK", id, code: "2.05", token, payload: "done", ...spec }
+        : { type: "NON", id: this.id(), code: "2.05", token, payload: "done", ...spec },
+    );
+  }
+
+  /** A second socket of the server. */
+  other(): Promise<Script> {
+    return Script.open(this.#settings);
+  }
+
+  /** What the client makes of it; undefined where it does not tell. */
+  async outcome(): Promise<ClientOutcome | undefined> {
+    const outcome = await this.#outcome!;
+    return this.#settings.client.tells ? outcome : undefined;
+  }
+
+  /** Expects the client to end with this payload. */
+  async delivers(payload: string, code?: string): Promise<void> {
+    const outcome = await this.outcome();
+    if (outcome === undefined) return this.note("judged by the wire alone");
+    const isRight = outcome.payload === payload && (code === undefined || outcome.code === code);
+    if (!isRight) {
+      throw new CaseFailure(`${code ?? ""} "${payload}" delivered`, JSON.stringify(outcome));
+    }
+  }
+
+  /** Expects the client to end without a response. */
+  async fails(): Promise<void> {
+    const outcome = await this.outcome();
+    if (outcome === undefined) return this.note("judged by the wire alone");
+    if (outcome.error === undefined) {
+      throw new CaseFailure("an error", JSON.stringify(outcome));
+    }
+  }
+
+  /** Fails where the condition does not hold. */
+  check(condition: boolean, expected: string, actual?: Datagram | string): void {
+    if (condition) return;
+    const text = actual === undefined
+      ? "something else"
+      : typeof actual === "string"
+      ? actual
+      : describe(actual.bytes);
+    throw new CaseFailure(expected, text);
+  }
+
+  /** Writes down which of several allowed reactions was seen. */
+  note(text: string): void {
+    if (!this.notes.includes(text)) this.notes.push(text);
+  }
+
+  /** Ends the case: it has nothing to say about this client. */
+  notApplicable(why: string): never {
+    throw new NotApplicable(why);
+  }
+}
+
+/** The path of a request. */
+export function pathOf(request: Datagram): string {
+  return valuesOf(request, Opt.UriPath).map((value) => `/${textOf(value)}`).join("");
+}
+
+/** A case that a client is put through. */
+export type ClientCase = Case<Script>;
+
+/** A client case for a row of the checklist. */
+export function clientCase(
+  id: string,
+  traits: CaseTraits,
+  run: (s: Script) => Promise<void>,
+): ClientCase {
+  return rowCase(id, traits, run);
+}
+
+/** Puts a client through one case. */
+export async function judgeClient(one: ClientCase, settings: ClientSettings): Promise<CaseResult> {
+  const { clock, slow = false, known = {} } = settings;
+  const start = clock.now();
+  const trace: TraceDatagram[] = [];
+  const probes: Probe[] = [];
+  const notes: string[] = [];
+  const outcome = await attempt(async () => {
+    if (one.slow && !slow) throw new NotApplicable("takes long: only with --slow");
+    const script = await Script.open({ ...settings, start, trace, probes });
+    try {
+      await one.run(script);
+    } finally {
+      notes.push(...script.notes);
+    }
+  });
+  await Promise.all(probes.map((probe) => probe.close()));
+  return resultOf(one, outcome, { notes, exchange: trace, duration: clock.now() - start }, known);
+}
