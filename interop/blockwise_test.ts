@@ -14,7 +14,7 @@ import { bindUdp } from "@x/coap/udp";
 import { makeBody } from "../testing/bodies.ts";
 import { type CoapServer, runCoapClient, startCoapServer } from "./libcoap.ts";
 import type { Pdu } from "./libcoap_log.ts";
-import { describeWithLibcoap, Folder, withLosses } from "./suite.ts";
+import { assertSame, describeWithLibcoap, Folder, withLosses } from "./suite.ts";
 
 /** Bytes of the bodies and sizes of their blocks. */
 const TRANSFERS = [
@@ -64,13 +64,6 @@ function blocksOf(pdus: readonly Pdu[], direction: Pdu["direction"], option: str
 function blocks(length: number, size: number): string[] {
   const last = Math.ceil(length / size) - 1;
   return Array.from({ length: last + 1 }, (_, i) => `${i}/${i < last ? "M" : "_"}/${size}`);
-}
-
-/** Fails where bodies differ, without printing a megabyte. */
-function assertSame(actual: Uint8Array | undefined, expected: Uint8Array): void {
-  assertEquals(actual?.length, expected.length);
-  const at = expected.findIndex((byte, i) => byte !== actual![i]);
-  assertEquals(at, -1, `Bodies differ from byte ${at} on`);
 }
 
 describeWithLibcoap("coap-client sends and fetches bodies in blocks", (test) => {

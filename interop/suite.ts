@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { assertLess } from "@std/assert";
+import { assertEquals, assertLess } from "@std/assert";
 import type { Bind } from "@x/coap/udp";
 import { whySkip } from "./libcoap.ts";
 import type { Pdu } from "./libcoap_log.ts";
@@ -78,6 +78,13 @@ export async function waitUntil(check: () => boolean, limit = 5_000): Promise<vo
     assertLess(performance.now() - start, limit, `It did not come to that within ${limit} ms`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** Fails where bodies differ, without printing a megabyte. */
+export function assertSame(actual: Uint8Array | undefined, expected: Uint8Array): void {
+  assertEquals(actual?.length, expected.length);
+  const at = expected.findIndex((byte, i) => byte !== actual![i]);
+  assertEquals(at, -1, `Bodies differ from byte ${at} on`);
 }
 
 /** Messages in a few words, to compare a whole exchange at once: `"sent CON GET"`, `"lost CON GET"`. */
