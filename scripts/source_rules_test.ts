@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
-import { publishedModules, readText } from "./files.ts";
+import { listFiles, publishedModules, readText } from "./files.ts";
 import { checkSource, findImports } from "./source_rules.ts";
 import { tokenize } from "./tokens.ts";
 
@@ -151,6 +151,16 @@ describe("source rules: the sources", () => {
   const modules = publishedModules();
 
   it("are found", () => assertGreater(modules.length, 3));
+
+  it("run on Node 22, which knows no using", () => {
+    for (const path of listFiles().filter((path) => path.endsWith(".ts"))) {
+      const tokens = tokenize(readText(path));
+      const found = tokens.find(({ text }, i) =>
+        text === "using" && tokens[i + 1]?.kind === "word" && tokens[i + 2]?.text === "="
+      );
+      assertEquals(found, undefined, path);
+    }
+  });
 
   for (const path of modules) {
     it(`${path} obeys`, () => assertEquals(check(path, readText(path)), []));

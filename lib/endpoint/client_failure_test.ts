@@ -332,12 +332,9 @@ describe("CoAPClient without a response", () => {
     });
 
     it("at the end of await using", async () => {
-      let kept: CoAPClient;
-      {
-        await using client = net.client();
-        kept = client;
-      }
-      assertEquals((await failure(kept.get(SERVER))).reason, "closed");
+      const client = net.client();
+      await client[Symbol.asyncDispose]();
+      assertEquals((await failure(client.get(SERVER))).reason, "closed");
     });
 
     it("before the first request", async () => {

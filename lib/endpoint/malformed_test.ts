@@ -208,7 +208,7 @@ describe("a live server", () => {
 
   it("lives on when a client is gone before the response", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
-    await using slow = await serve({ hostname: "127.0.0.1", port: 0 }, async () => {
+    const slow = await serve({ hostname: "127.0.0.1", port: 0 }, async () => {
       await promise;
       return CoAPResponse.text(BODY);
     });
@@ -221,6 +221,7 @@ describe("a live server", () => {
     const response = await server.client.get(`coap://127.0.0.1:${slow.address.port}`);
     assertEquals(response.text(), BODY);
     await other.close();
+    await slow.close();
   });
 
   it("has a client that takes any response", async () => {
