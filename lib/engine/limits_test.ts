@@ -216,6 +216,23 @@ describe("limit of separate responses", () => {
     app.learns("timeout", first);
   });
 
+  it("nor does the last word to an observer", () => {
+    const { app, peer, after } = lockstep({ serve: true, parameters: { maxLatency: 0 } });
+    for (const id of [1, 2]) {
+      peer.sends(`CON GET ${hex(id)} token 0${id} Observe:0 /test`);
+      app.serves("GET Observe:0 /test");
+      app.answers("2.05", { observe: "/test" });
+      peer.receives(`ACK 2.05 ${hex(id)} token 0${id} Observe:_`);
+    }
+    assertEquals(app.notifies("/test", "4.04"), 2);
+    app.loses("error");
+    app.loses("error");
+    peer.receives("CON 4.04 $r token 01");
+    after(46_000);
+    for (const { message } of peer.takes()) assertEquals(message.token[0], 1);
+    after(50_000);
+  });
+
   it("one that finds no message ID waits, further ones are dropped", () => {
     const { app, engine, peer, after, now } = lockstep({ serve: true, limits: { handling: 1 } });
     let count = 0;

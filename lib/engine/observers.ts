@@ -337,10 +337,12 @@ export class Observers {
     this.#credit--;
     const bytes = this.#encode(now, observer, state, confirmable);
     if (state.final) {
-      const farewell = observer.report
+      const owner = observer.report
         ? new Farewell((outcome) => this.#answered(observer, outcome))
         : FAREWELL;
-      this.#layer.send(now, new Sent(this.#layer, peer, flow, true, bytes, farewell));
+      const farewell = new Sent(this.#layer, peer, flow, true, bytes, owner);
+      farewell.expires = now + this.#shared.parameters.exchangeLifetime;
+      this.#layer.send(now, farewell);
       return this.remove(now, observer, "error");
     }
     if (!confirmable) {
