@@ -9,7 +9,7 @@ import { blockSizeOf, blockValue } from "./assembly.ts";
 import { Download, type DownloadOwner } from "./download.ts";
 import type { ClientExchange, ClientOwner, Exchanges, StartOptions } from "./exchange.ts";
 import { Observation } from "./observation.ts";
-import type { Shared } from "./reliability.ts";
+import type { Shared } from "./layers.ts";
 import type { EngineEvent, ExchangeId, FailureReason, Outline, RequestOptions } from "./types.ts";
 
 /** What a call needs of the engine. */

@@ -5,18 +5,21 @@ import { equalBytes } from "../wire/bytes.ts";
 import { isResponseCode } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
 import { encode, MessageType } from "../wire/message.ts";
-import { checkResponseOptions, isUnsafe, type Option, optionDefinition } from "../wire/option.ts";
+import {
+  checkResponseOptions,
+  findOption,
+  isUnsafe,
+  type Option,
+  optionDefinition,
+  OptionNumber,
+} from "../wire/option.ts";
 import { CoAPError } from "../errors.ts";
 import type { GroupCall } from "./group.ts";
 import type { Peer } from "./peers.ts";
-import {
-  ageMaxAge,
-  type Reliability,
-  Sent,
-  type SentFailure,
-  type SentOwner,
-  type Shared,
-} from "./reliability.ts";
+import type { Shared } from "./layers.ts";
+import { ageMaxAge } from "./max_age.ts";
+import type { Reliability } from "./reliability.ts";
+import { Sent, type SentFailure, type SentOwner } from "./sent.ts";
 import type { Seen } from "./seen.ts";
 import type { Timed } from "./timers.ts";
 import type { AnswerOutcome, ExchangeId, FailureReason, Outline } from "./types.ts";
@@ -61,6 +64,8 @@ export class ClientExchange implements SentOwner, Timed {
   quiet = false;
   /** Whether it is a client's, handed on: responses may carry options that are not known but Safe-to-Forward. */
   proxy = false;
+  /** Whether it ends an observation. */
+  deregisters = false;
   /** Whether the empty acknowledgement came. */
   acknowledged = false;
   sent: Sent | undefined = undefined;
@@ -177,6 +182,8 @@ export interface StartOptions {
   token?: Uint8Array;
   /** No response is asked for. */
   quiet?: boolean;
+  /** It ends an observation: further notifications with its token are none of its responses. */
+  deregisters?: boolean;
   /** Options of a response that are not known but Safe-to-Forward are accepted. */
   proxy?: boolean;
 }
@@ -263,6 +270,7 @@ export class Exchanges {
     const exchange = new ClientExchange(this, peer, flow, token, owner, options.timeout);
     exchange.quiet = options.quiet ?? false;
     exchange.proxy = options.proxy ?? false;
+    exchange.deregisters = options.deregisters ?? false;
     (peer.tokens ??= new Map()).set(exchange.key, exchange);
     peer.holds++;
     this.size++;
@@ -335,6 +343,10 @@ export class Exchanges {
   /** Hands a response to the owner of its request. Answers false where it has to be rejected. */
   deliver(now: number, exchange: ClientExchange, flow: Flow, message: Message): boolean {
     if (!equalBytes(exchange.token, message.token)) return false;
+    if (
+      exchange.deregisters && message.type !== MessageType.Acknowledgement &&
+      findOption(message.options, OptionNumber.Observe) !== undefined
+    ) return false; // rejected, it tells the server as well
     const critical = exchange.proxy
       ? checkForwarded(message.options, checkResponseOptions)
       : checkResponseOptions(message.options);

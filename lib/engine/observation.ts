@@ -4,6 +4,7 @@ import type { Flow } from "../flow.ts";
 import { Code, isSuccess } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
 import { encodeUint, findOption, type Option, OptionNumber, uintOption } from "../wire/option.ts";
+import { etagOf } from "./assembly.ts";
 import type { CallHost } from "./call.ts";
 import { Download, type DownloadOwner } from "./download.ts";
 import type { ClientExchange, ClientOwner, StartOptions } from "./exchange.ts";
@@ -126,13 +127,17 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
     this.#deliver(now, flow, message);
   }
 
-  /** Fetches what is missing of a state and hands it on; an older fetch is given up. */
+  /** Fetches what is missing of a state and hands it on; the fetch of another state is given up. */
   #deliver(now: number, flow: Flow, message: Message): void {
+    const more = findOption(message.options, OptionNumber.Block2) !== undefined;
+    const head = this.#download?.assembly.head;
+    if (more && head !== undefined && !this.#over) {
+      const etag = etagOf(message);
+      if (etag !== undefined && etag === etagOf(head)) return;
+    }
     this.#download?.cancel(now);
     this.#download = undefined;
-    if (findOption(message.options, OptionNumber.Block2) === undefined) {
-      return this.onWhole(now, flow, message);
-    }
+    if (!more) return this.onWhole(now, flow, message);
     this.#fetch().take(now, flow, message);
   }
 
@@ -195,7 +200,9 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
   }
 
   expire(now: number): void {
-    this.#register(now);
+    // A large state on its way comes first: else one that takes longer than its Max-Age would never arrive.
+    if (this.#download !== undefined) this.#registerIn(now, 0);
+    else this.#register(now);
   }
 
   #registerIn(now: number, delay: number): void {
@@ -271,6 +278,7 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
       return host.exchanges.start(now, exchange.flow, outline, owner, {
         ...start,
         token: exchange.token,
+        deregisters: true,
       });
     } catch {
       return undefined; // the server finds out with its next notification

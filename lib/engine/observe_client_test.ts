@@ -338,16 +338,19 @@ describe("the end of an observation, by the client", () => {
     ladder.silence(300_000);
   });
 
-  it("is not insisted on: a notification with the token is acknowledged, or ends the request", () => {
+  it("before the server answers that, notifications are rejected: they are no answer to it", () => {
     const ladder = observing();
-    const { app, peer } = ladder;
+    const { app, peer, after } = ladder;
     app.cancels();
-    peer.receives("CON GET $n token $t Observe:1 /r");
+    peer.misses("CON GET $n token $t Observe:1 /r");
     peer.sends('CON 2.05 0x0001 token $t Observe:11 "1"');
-    peer.receives("ACK Empty 0x0001");
-    ladder.silence();
-    peer.sends('CON 2.05 0x0002 token $t Observe:12 "2"');
-    peer.receives("RST Empty 0x0002");
+    peer.receives("RST Empty 0x0001");
+    peer.sends('NON 2.05 0x0002 token $t Observe:12 "2"');
+    after(3000);
+    peer.receives("CON GET $n token $t Observe:1 /r");
+    peer.sends("ACK Empty $n");
+    peer.sends('CON 2.05 0x0003 token $t "the answer"');
+    peer.receives("ACK Empty 0x0003");
     ladder.silence(300_000);
   });
 });

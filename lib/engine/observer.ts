@@ -7,7 +7,7 @@ import { OptionNumber, uintOption } from "../wire/option.ts";
 import { type ServerExchange, tokenKey } from "./exchange.ts";
 import type { Observers } from "./observers.ts";
 import type { Peer } from "./peers.ts";
-import type { Sent, SentFailure, SentOwner } from "./reliability.ts";
+import type { Sent, SentFailure, SentOwner } from "./sent.ts";
 import { requestKey } from "./server_blocks.ts";
 import type { Timed } from "./timers.ts";
 import type { AnswerOutcome, ExchangeId, NotifyOptions, Outline } from "./types.ts";

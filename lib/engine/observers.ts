@@ -9,7 +9,10 @@ import { type ServerExchange, tokenKey } from "./exchange.ts";
 import { Outgoing } from "./message_states.ts";
 import { Farewell, formatOf, Observer, type Resource, State, variantOf } from "./observer.ts";
 import type { Peer } from "./peers.ts";
-import { ageMaxAge, type Reliability, Sent, type Shared } from "./reliability.ts";
+import type { Shared } from "./layers.ts";
+import { ageMaxAge } from "./max_age.ts";
+import type { Reliability } from "./reliability.ts";
+import { Sent } from "./sent.ts";
 import type { ServerBlocks } from "./server_blocks.ts";
 import type { Timed } from "./timers.ts";
 import type {

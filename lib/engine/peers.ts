@@ -5,7 +5,7 @@ import type { ClientExchange } from "./exchange.ts";
 import type { MessageIds } from "./message_ids.ts";
 import type { Observer } from "./observer.ts";
 import type { Seen } from "./seen.ts";
-import type { Sent } from "./reliability.ts";
+import type { Sent } from "./sent.ts";
 import type { Timed } from "./timers.ts";
 
 /** What the engine knows of a peer (RFC 7252 section 4.1: an IP address and a port). */

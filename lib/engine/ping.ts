@@ -4,7 +4,8 @@ import type { Flow } from "../flow.ts";
 import { Code } from "../wire/code.ts";
 import { encode } from "../wire/message.ts";
 import type { Peer } from "./peers.ts";
-import { type Reliability, Sent, type SentFailure, type SentOwner } from "./reliability.ts";
+import type { Reliability } from "./reliability.ts";
+import { Sent, type SentFailure, type SentOwner } from "./sent.ts";
 import type { EngineEvent, ExchangeId } from "./types.ts";
 
 /** An empty Confirmable message, which a live peer answers with a Reset (RFC 7252 section 4.3). */

@@ -1,11 +1,8 @@
 /** The message layer over datagrams: RFC 7252 section 4. @module */
 
 import type { Flow } from "../flow.ts";
-import type { DerivedParameters, Limits } from "../parameters.ts";
 import { decode, type Message, MessageType } from "../wire/message.ts";
 import { isRequestCode, isResponseCode } from "../wire/code.ts";
-import { encodeUint, type Option, OptionNumber, uintOption } from "../wire/option.ts";
-import type { Entropy } from "./entropy.ts";
 import { MessageIds } from "./message_ids.ts";
 import {
   ARRIVAL,
@@ -24,125 +21,13 @@ import {
   OutgoingInput,
   UNMATCHED,
 } from "./message_states.ts";
+import type { Shared, Upper } from "./layers.ts";
+import { Outbox, typeCount } from "./outbox.ts";
 import { Peer, Peers } from "./peers.ts";
+import { IdWait, type Sent, type SentLayer } from "./sent.ts";
 import { Answered } from "./answered.ts";
 import { Seen } from "./seen.ts";
-import type { Stats } from "./stats.ts";
-import type { Timed, Timers } from "./timers.ts";
 import type { Transmit } from "./types.ts";
-
-/** Why a message of ours failed. */
-export type SentFailure = "timeout" | "reset" | "message-ids";
-
-/** Who sent a message and wants to know what became of it. */
-export interface SentOwner {
-  /** The message leaves for the first time. */
-  onSent(now: number, sent: Sent): void;
-  /** It was acknowledged; `message` is the acknowledgement. Answers whether it counts: a wrong token does not. */
-  onAcknowledged(now: number, sent: Sent, message: Message): boolean;
-  /** It will not be acknowledged. */
-  onFailed(now: number, sent: Sent, reason: SentFailure): void;
-  /** It is about to be retransmitted: the bytes to send, where they change with time. */
-  onRetransmit?(now: number, sent: Sent): void;
-}
-
-/** Who is above the message layer. */
-export interface Upper {
-  /**
-   * A request that was not seen before. Answers false where requests are not served: it is rejected; undefined where
-   * it is dropped as if it had not come.
-   */
-  onRequest(now: number, peer: Peer, flow: Flow, message: Message, seen: Seen): boolean | undefined;
-  /** A separate response. Answers whether somebody waits for it. */
-  onResponse(now: number, peer: Peer | undefined, flow: Flow, message: Message): boolean;
-  /** A Reset came that answers no message under way. Answers whether it means something all the same. */
-  onStrayReset(now: number, peer: Peer, id: number): boolean;
-  /** A datagram is no message. */
-  onRejected(now: number, flow: Flow, message: Message, bytes: Uint8Array): void;
-}
-
-/** What the layers share. */
-export interface Shared {
-  readonly parameters: Readonly<DerivedParameters>;
-  readonly limits: Readonly<Limits>;
-  readonly entropy: Entropy;
-  readonly timers: Timers;
-  readonly stats: Stats;
-  readonly extendedTokens: boolean;
-  /** Bytes sent at most for each byte received from an address that has not proved to be there. */
-  readonly amplification: number;
-}
-
-/** A message of ours on its way. */
-export class Sent implements Timed {
-  at = 0;
-  slot = -1;
-  /** One of `Outgoing`. */
-  state: number = Outgoing.Queued;
-  /** The message ID, -1 before it is sent. */
-  id = -1;
-  readonly peer: Peer;
-  readonly flow: Flow;
-  readonly confirmable: boolean;
-  bytes: Uint8Array;
-  readonly owner: SentOwner;
-  /** Fail instead of waiting where no message ID is free. */
-  readonly impatient: boolean;
-  /** Whether nothing answers it: a Non-confirmable response. */
-  once = false;
-  /** When it is not worth sending any more, ms; only before its first transmission. */
-  expires: number = Infinity;
-  /** Whether it counts towards NSTART at present. */
-  counts = false;
-  retransmissions = 0;
-  /** The present retransmission time-out, ms. */
-  timeout = 0;
-  /** When it was first sent, ms. */
-  sentAt = 0;
-  before: Sent | undefined = undefined;
-  after: Sent | undefined = undefined;
-  readonly #layer: Reliability;
-
-  constructor(
-    layer: Reliability,
-    peer: Peer,
-    flow: Flow,
-    confirmable: boolean,
-    bytes: Uint8Array,
-    owner: SentOwner,
-    impatient = false,
-  ) {
-    this.#layer = layer;
-    this.peer = peer;
-    this.flow = flow;
-    this.confirmable = confirmable;
-    this.bytes = bytes;
-    this.owner = owner;
-    this.impatient = impatient;
-  }
-
-  expire(now: number): void {
-    this.#layer.expireSent(now, this);
-  }
-}
-
-/** A peer's queue that waits for a message ID. */
-class IdWait implements Timed {
-  at = 0;
-  slot = -1;
-  readonly #layer: Reliability;
-  readonly #peer: Peer;
-
-  constructor(layer: Reliability, peer: Peer) {
-    this.#layer = layer;
-    this.#peer = peer;
-  }
-
-  expire(now: number): void {
-    this.#peer.idWait = undefined;
-    this.#layer.pump(now, this.#peer);
-  }
-}
 
 /** Tables are swept at whole seconds, so that a stream of messages does not wake the endpoint for each. */
 const SWEEP = 1000;
@@ -154,48 +39,14 @@ function sweepAt(time: number): number {
   return Math.ceil(time / SWEEP) * SWEEP;
 }
 
-function typeCount(stats: Stats, type: number, sent: boolean): void {
-  if (sent) {
-    if (type === MessageType.Confirmable) stats.sentConfirmable++;
-    else if (type === MessageType.NonConfirmable) stats.sentNonConfirmable++;
-    else if (type === MessageType.Acknowledgement) stats.sentAcknowledgement++;
-    else stats.sentReset++;
-  } else if (type === MessageType.Confirmable) stats.receivedConfirmable++;
-  else if (type === MessageType.NonConfirmable) stats.receivedNonConfirmable++;
-  else if (type === MessageType.Acknowledgement) stats.receivedAcknowledgement++;
-  else stats.receivedReset++;
-}
-
-function empty(type: number, id: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  bytes[0] = 0x40 | type << 4;
-  bytes[2] = id >> 8;
-  bytes[3] = id & 0xff;
-  return bytes;
-}
-
-/** Options with Max-Age lowered by the time that has passed (RFC 7252 section 5.10.5). */
-export function ageMaxAge(options: readonly Option[], elapsed: number): readonly Option[] {
-  const seconds = Math.floor(elapsed / 1000);
-  const maxAge = seconds < 1 ? undefined : uintOption(options, OptionNumber.MaxAge);
-  if (maxAge === undefined) return options;
-  const value = encodeUint(Math.max(0, maxAge - seconds));
-  return options.map((option) =>
-    option.number === OptionNumber.MaxAge ? { number: OptionNumber.MaxAge, value } : option
-  );
-}
-
 /** Confirmable and Non-confirmable messages, duplicates, acknowledgements and Resets. */
-export class Reliability {
+export class Reliability implements SentLayer {
   readonly peers: Peers = new Peers();
   /** Messages received and answered. */
   readonly answered: Answered;
   readonly #shared: Shared;
   readonly #upper: Upper;
-  readonly #flows: Flow[] = [];
-  readonly #datagrams: Uint8Array[] = [];
-  #polled = 0;
-  readonly #transmit: { flow: Flow; bytes: Uint8Array };
+  readonly #outbox: Outbox;
   #lastPeer = 0;
   /** Confirmable requests at the application, in the order in which their empty acknowledgement falls due. */
   #firstDue: Seen | undefined = undefined;
@@ -205,50 +56,12 @@ export class Reliability {
     this.#shared = shared;
     this.#upper = upper;
     this.answered = new Answered(shared.limits, shared.stats);
-    this.#transmit = {
-      flow: undefined as unknown as Flow,
-      bytes: undefined as unknown as Uint8Array,
-    };
+    this.#outbox = new Outbox(shared.stats);
   }
-
-  // -------------------------------------------------------------- datagrams out
 
   /** The next datagram to send; the object is used again by the next call. */
   pollTransmit(): Transmit | undefined {
-    if (this.#polled === this.#datagrams.length) {
-      if (this.#polled > 0) {
-        this.#flows.length = this.#datagrams.length = 0;
-        this.#polled = 0;
-      }
-      return undefined;
-    }
-    const transmit = this.#transmit;
-    transmit.flow = this.#flows[this.#polled]!;
-    transmit.bytes = this.#datagrams[this.#polled++]!;
-    return transmit;
-  }
-
-  #emit(flow: Flow, bytes: Uint8Array): void {
-    this.#count(bytes);
-    this.#flows.push(flow);
-    this.#datagrams.push(bytes);
-  }
-
-  #count(bytes: Uint8Array): void {
-    typeCount(this.#shared.stats, bytes[0]! >> 4 & 3, true);
-    this.#shared.stats.sentBytes += bytes.length;
-  }
-
-  /** Acknowledges a message ahead of what has been sent since `place`. */
-  #acknowledgeAt(place: number, flow: Flow, id: number): void {
-    const bytes = empty(MessageType.Acknowledgement, id);
-    this.#count(bytes);
-    this.#flows.splice(place, 0, flow);
-    this.#datagrams.splice(place, 0, bytes);
-  }
-
-  #reset(flow: Flow, message: Message): void {
-    if (!flow.multicast) this.#emit(flow, empty(MessageType.Reset, message.id));
+    return this.#outbox.poll();
   }
 
   // -------------------------------------------------------------- datagrams in
@@ -282,7 +95,7 @@ export class Reliability {
       case Arrival.Reset:
         if (kind === Kind.Empty) stats.receivedPing++;
         else this.#reject(now, flow, message, kind, bytes);
-        return this.#reset(flow, message);
+        return this.#outbox.reset(flow, message);
       case Arrival.Process:
         return this.#request(now, flow, message, bytes.length);
       case Arrival.Match:
@@ -324,7 +137,7 @@ export class Reliability {
     seen.forget();
     if (taken === undefined) return;
     this.#shared.stats.rejectedUnexpected++;
-    if (confirmable) this.#reset(flow, message);
+    if (confirmable) this.#outbox.reset(flow, message);
   }
 
   /** How long a message ID stands for one message. */
@@ -351,13 +164,13 @@ export class Reliability {
     // A duplicate changes no state.
     switch (effectOf(INCOMING.steps[state * INCOMING.inputs + input]!)) {
       case IncomingEffect.EmptyAck:
-        this.#emit(flow, empty(MessageType.Acknowledgement, id));
+        this.#outbox.acknowledge(flow, id);
         break;
       case IncomingEffect.Repeat: {
         const reply = this.answered.reply(entry);
         // A message ID alone makes a duplicate: a small one must not get what a large one did.
         const { amplification } = this.#shared;
-        if (peer.validated || reply.length <= size * amplification) this.#emit(flow, reply);
+        if (peer.validated || reply.length <= size * amplification) this.#outbox.emit(flow, reply);
       }
     }
     return true;
@@ -371,15 +184,15 @@ export class Reliability {
       const input = confirmable ? IncomingInput.Confirmable : IncomingInput.NonConfirmable;
       if (this.#isDuplicate(now, peer, flow, message.id, input, 0)) return;
     }
-    const place = this.#datagrams.length;
+    const place = this.#outbox.length;
     if (!this.#upper.onResponse(now, peer, flow, message)) {
       this.#shared.stats.rejectedUnexpected++;
-      if (UNMATCHED[message.type] === Arrival.Reset) this.#reset(flow, message);
+      if (UNMATCHED[message.type] === Arrival.Reset) this.#outbox.reset(flow, message);
       return;
     }
     const known = this.peer(now, flow);
     // Before the requests that the response gives rise to, as in RFC 7959 figure 12.
-    if (confirmable && !flow.multicast) this.#acknowledgeAt(place, flow, message.id);
+    if (confirmable && !flow.multicast) this.#outbox.acknowledgeAt(place, flow, message.id);
     if (known === undefined) return;
     const state = confirmable ? Incoming.Acknowledged : Incoming.Closed;
     const expires = now + this.#lifetime(confirmable);
@@ -444,7 +257,7 @@ export class Reliability {
     bytes[2] = id >> 8;
     bytes[3] = id & 0xff;
     this.peers.touch(peer, now);
-    this.#emit(flow, bytes);
+    this.#outbox.emit(flow, bytes);
     return true;
   }
 
@@ -461,7 +274,7 @@ export class Reliability {
     }
     bytes[2] = id >> 8;
     bytes[3] = id & 0xff;
-    this.#emit(flow, bytes);
+    this.#outbox.emit(flow, bytes);
   }
 
   /** Gives a message under way a new message ID, for other content. Answers whether one was free. */
@@ -513,7 +326,7 @@ export class Reliability {
       if (sent.once) {
         sent.state = Outgoing.Ended;
         this.peers.touch(peer, now);
-        this.#emit(sent.flow, sent.bytes);
+        this.#outbox.emit(sent.flow, sent.bytes);
         sent.owner.onSent(now, sent);
         continue;
       }
@@ -526,7 +339,7 @@ export class Reliability {
         timers.set(sent, now + sent.timeout);
       } else timers.set(sent, now + this.#patience(now, sent));
       this.peers.touch(peer, now);
-      this.#emit(sent.flow, sent.bytes);
+      this.#outbox.emit(sent.flow, sent.bytes);
       sent.owner.onSent(now, sent);
     }
   }
@@ -578,7 +391,7 @@ export class Reliability {
         sent.owner.onRetransmit?.(now, sent);
         timers.set(sent, now + sent.timeout);
         this.peers.touch(sent.peer, now);
-        return this.#emit(sent.flow, sent.bytes);
+        return this.#outbox.emit(sent.flow, sent.bytes);
       case OutgoingEffect.GiveUp:
         stats.gaveUp++;
         this.#end(now, sent, nextOf(step));
@@ -645,10 +458,10 @@ export class Reliability {
     seen.state = nextOf(step);
     switch (effectOf(step)) {
       case IncomingEffect.Piggyback:
-        this.#emit(flow, reply!);
+        this.#outbox.emit(flow, reply!);
         break;
       case IncomingEffect.EmptyAck:
-        this.#emit(flow, empty(MessageType.Acknowledgement, seen.id));
+        this.#outbox.acknowledge(flow, seen.id);
     }
     seen.forget();
     const repeated = seen.state === Incoming.Answered ? reply : undefined;
@@ -696,7 +509,7 @@ export class Reliability {
       const flow = seen.flow!;
       this.#removeDue(seen);
       seen.state = nextOf(INCOMING.steps[seen.state * INCOMING.inputs + IncomingInput.AckDelay]!);
-      this.#emit(flow, empty(MessageType.Acknowledgement, seen.id));
+      this.#outbox.acknowledge(flow, seen.id);
     }
     this.answered.expire(now);
     const { exchangeLifetime } = this.#shared.parameters;

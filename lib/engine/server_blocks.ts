@@ -12,7 +12,7 @@ import {
 } from "../wire/option.ts";
 import { blockSizeOf, blockValue, Body, szxOf, withBody, withOptions } from "./assembly.ts";
 import type { ServerExchange } from "./exchange.ts";
-import type { Shared } from "./reliability.ts";
+import type { Shared } from "./layers.ts";
 import type { Outline } from "./types.ts";
 
 const UTF8 = new TextEncoder();
