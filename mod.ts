@@ -4,6 +4,24 @@
  * @module
  */
 
+export { CoAP, type CoAPOptions } from "./lib/component/coap.ts";
+export {
+  CoAPErrorEvent,
+  type CoAPEventListener,
+  type CoAPEventMap,
+  type CoAPEventName,
+  type CoAPListener,
+  CoAPLogEvent,
+  CoAPNotificationEvent,
+  CoAPRegisterEvent,
+  CoAPRequestCompleteEvent,
+  CoAPRequestEvent,
+  type CoAPResourceEvent,
+  CoAPResponseCompleteEvent,
+  CoAPUnregisteredEvent,
+} from "./lib/component/events.ts";
+export { CoAPOption, CoAPOptionList, CoAPOptionValueTypes } from "./lib/component/option_list.ts";
+export { CoAPRequest, CoAPRequestMap } from "./lib/component/request_map.ts";
 export type { CacheMode, CacheOptions } from "./lib/endpoint/cache.ts";
 export { CoAPClient } from "./lib/endpoint/client.ts";
 export { type Clock, type ClockTimer, systemClock } from "./lib/endpoint/clock.ts";

@@ -1,6 +1,6 @@
 /** A server whose requests are answered by their numbers, at any time: what the component needs. @module */
 
-import type { AnswerOutcome, ExchangeId, UnobservedReason } from "../engine/types.ts";
+import type { AnswerOutcome, ExchangeId, RequestEvent, UnobservedReason } from "../engine/types.ts";
 import type { Address } from "../flow.ts";
 import { bindUdp } from "../transport/udp.ts";
 import { systemClock } from "./clock.ts";
@@ -46,6 +46,8 @@ export class ExchangeServer {
   readonly #options: ExchangeServerOptions;
   readonly #driver: Driver;
   #address: Address = { address: "", port: 0 };
+  /** Requests that came before `begin`. */
+  #early: RequestEvent[] | undefined = [];
 
   /** @throws {RangeError} where a parameter or limit is out of range */
   constructor(options: ExchangeServerOptions, handler: ExchangeHandler) {
@@ -61,11 +63,9 @@ export class ExchangeServer {
       maxDatagramSize: options.maxDatagramSize,
       serve: true,
       keepAlive: true,
-      onRequest: ({ id, flow, message, fresh }) => {
-        const request = new IncomingRequest(message, flow, this.#address, fresh);
-        const refusal = refuse(request);
-        if (refusal === undefined) this.#handler.onRequest(id, request);
-        else this.#driver.respond(id, refusal);
+      onRequest: (event) => {
+        if (this.#early === undefined) this.#onRequest(event);
+        else this.#early.push(event);
       },
       onAnswered: ({ id, outcome }) => this.#handler.onAnswered(id, outcome),
       onUnobserved: ({ id, flow, request, reason }) =>
@@ -86,6 +86,20 @@ export class ExchangeServer {
     const options = { ...socketOptions(this.#options), hostname, port: checkPort(port), family };
     await this.#driver.bind(transport, options);
     this.#address = this.#driver.address;
+  }
+
+  /** From now on the handler gets requests, at first those that have come already. */
+  begin(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const event of early) this.#onRequest(event);
+  }
+
+  #onRequest({ id, flow, message, fresh }: RequestEvent): void {
+    const request = new IncomingRequest(message, flow, this.#address, fresh);
+    const refusal = refuse(request);
+    if (refusal === undefined) this.#handler.onRequest(id, request);
+    else this.#driver.respond(id, refusal);
   }
 
   /** The driver of its socket. */

@@ -1,0 +1,317 @@
+/** The component as a client. @module */
+
+import { CoAPError } from "../errors.ts";
+import { CoAPClient, driversOf } from "../endpoint/client.ts";
+import type { ClockTimer } from "../endpoint/clock.ts";
+import type { CoAPNotification } from "../endpoint/notification.ts";
+import { addOptions } from "../endpoint/options.ts";
+import type { CoAPRequestInit } from "../endpoint/outgoing.ts";
+import type { CoAPResponse } from "../endpoint/response.ts";
+import { type Watch, watch } from "../endpoint/watch.ts";
+import { Code, codeName } from "../wire/code.ts";
+import { OptionNumber, uintOption } from "../wire/option.ts";
+import { decomposeUri, normalizeUri } from "../wire/uri.ts";
+import { type Core, LogLevel } from "./core.ts";
+import { CoAPNotificationEvent, CoAPRequestCompleteEvent } from "./events.ts";
+import { addRequest, CoAPRequest, removeRequest, type RequestRecord } from "./request_map.ts";
+import type { SocketInfo } from "./settings.ts";
+import { toError } from "./to_error.ts";
+
+const NO_TOKEN = new Uint8Array(0);
+
+/** A request until it is complete. */
+interface Call {
+  readonly record: RequestRecord;
+  readonly request: CoAPRequest;
+  /** Settles the method's promise; of no effect where the timeout is 0. */
+  readonly result: PromiseWithResolvers<string>;
+  /** Resolves when the request is complete and its event was delivered. */
+  readonly over: PromiseWithResolvers<void>;
+  timer: ClockTimer | undefined;
+  /** Ends the exchange beneath, which then fails with that error. */
+  abort(reason: CoAPError): void;
+}
+
+/** A resource that is observed or about to be. */
+interface Observed {
+  readonly uri: string;
+  watch: Watch | undefined;
+  /** Its request; undefined when the server has accepted. */
+  call: Call | undefined;
+  /** What the method that began it has returned. */
+  started: Promise<string> | undefined;
+}
+
+/** Requests and observations of the component. */
+export class ClientMode {
+  readonly #core: Core;
+  readonly #calls = new Map<string, Call>();
+  /** By the normal form of the URI. */
+  readonly #observed = new Map<string, Observed>();
+  #client: CoAPClient | undefined = undefined;
+  #lastId = 0;
+  /**
+   * Events are delivered one after the other, each with a turn of its own: whoever awaits a request finds its response
+   * in the properties.
+   */
+  #turns: Promise<void> = Promise.resolve();
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** Whether a socket is open or about to be. */
+  get isOpen(): boolean {
+    return this.#client !== undefined;
+  }
+
+  /** The socket that is open. */
+  get socket(): SocketInfo | undefined {
+    const driver = this.#client && driversOf(this.#client)[0];
+    return driver && { ...driver.address, bufferSizes: driver.bufferSizes };
+  }
+
+  // -------------------------------------------------------------- requests
+
+  /** Sends a request with the Request properties. Throws what is wrong with it. */
+  send(method: number, uri: string): Promise<string> {
+    const init = this.#describe(method);
+    const controller = new AbortController();
+    const call = this.#begin(method, uri, (reason) => controller.abort(reason));
+    this.#open().request(method, uri, {
+      ...init,
+      timeout: Infinity, // the component has a timer of its own, which runs from the call
+      signal: controller.signal,
+      onSend: ({ token }) => void (call.record.token = token),
+    }).then(
+      (response) => this.#later(() => this.#complete(call, response)),
+      (error) => this.#later(() => this.#fail(call, error)),
+    );
+    return call.result.promise;
+  }
+
+  /** Cancels a request; resolves when its event was delivered. Answers undefined where it is not pending. */
+  cancel(requestId: string): Promise<void> | undefined {
+    const call = this.#calls.get(requestId);
+    if (call === undefined) return undefined;
+    call.abort(new CoAPError("canceled", `Request "${requestId}" is canceled`));
+    return call.over.promise;
+  }
+
+  /** What the Request properties say of a request. */
+  #describe(method: number): CoAPRequestInit {
+    const { request } = this.#core;
+    const { etag } = request;
+    let options = request.wireOptions;
+    addOptions([], options, "request"); // throws what can not be sent, before anything is
+    const init: CoAPRequestInit = {
+      confirmable: this.#core.confirmable ?? true,
+      etag: etag.length === 0 ? undefined : etag,
+      options,
+    };
+    if (method === Code.GET || method === Code.DELETE) return init;
+    let contentFormat = request.contentFormat;
+    if (contentFormat < 0) {
+      contentFormat = uintOption(options, OptionNumber.ContentFormat) ?? -1;
+      options = options.filter(({ number }) => number !== OptionNumber.ContentFormat);
+    }
+    if (contentFormat < 0 && method === Code.FETCH) {
+      throw new CoAPError("invalid-option", "Method FETCH needs requestContentFormat");
+    }
+    return {
+      ...init,
+      options,
+      payload: request.data,
+      contentFormat: contentFormat < 0 ? undefined : contentFormat,
+    };
+  }
+
+  /** Makes a request pending. */
+  #begin(method: number, uri: string, abort: Call["abort"]): Call {
+    const { host, port } = decomposeUri(uri);
+    const { timeout, clock, pending } = this.#core;
+    const requestId = String(++this.#lastId);
+    const record: RequestRecord = {
+      method,
+      remoteHost: host,
+      remotePort: port,
+      requestId,
+      token: NO_TOKEN,
+      URI: uri,
+    };
+    const call: Call = {
+      record,
+      request: new CoAPRequest(record),
+      result: Promise.withResolvers(),
+      over: Promise.withResolvers(),
+      timer: undefined,
+      abort,
+    };
+    if (timeout === 0) call.result.resolve(requestId);
+    else if (timeout < Infinity) {
+      const text = `No response from "${uri}" within ${timeout} s`;
+      call.timer = clock.setTimer(
+        () => call.abort(new CoAPError("timeout", text)),
+        clock.now() + timeout * 1000,
+      );
+    }
+    this.#calls.set(requestId, call);
+    addRequest(pending, call.request);
+    return call;
+  }
+
+  /** Takes a request out of the pending ones. */
+  #end(call: Call): void {
+    const { requestId } = call.record;
+    if (call.timer !== undefined) this.#core.clock.clearTimer(call.timer);
+    this.#calls.delete(requestId);
+    removeRequest(this.#core.pending, requestId);
+  }
+
+  /** A response came. */
+  #complete(call: Call, response: CoAPResponse): void {
+    this.#end(call);
+    this.#core.response.take(response);
+    const { ok, code, codeText } = response;
+    const description = ok ? "" : [codeText, codeName(code)].join(" ").trimEnd();
+    this.#told(call, response, ok ? 0 : 709, description);
+    call.result.resolve("");
+  }
+
+  /** No response will come. */
+  #fail(call: Call, reason: unknown): void {
+    this.#end(call);
+    const error = toError(reason);
+    this.#told(call, undefined, error.code, error.message);
+    call.result.reject(error);
+    this.#discard();
+  }
+
+  #told(call: Call, response: CoAPResponse | undefined, code: number, description: string): void {
+    const { method, URI } = call.record;
+    const outcome = response === undefined ? description : response.codeText;
+    this.#core.log(LogLevel.Info, `Request ${method} "${URI}": ${outcome}`);
+    this.#core.tell(new CoAPRequestCompleteEvent(call.request, response, code, description));
+    call.over.resolve();
+  }
+
+  #later(deliver: () => void): void {
+    this.#turns = this.#turns.then(deliver).catch((error) => this.#core.fail(error));
+  }
+
+  // -------------------------------------------------------------- observations
+
+  /** Observes a resource. Throws what is wrong with the request. */
+  observe(uri: string): Promise<string> {
+    const key = normalizeUri(uri);
+    const known = this.#observed.get(key);
+    if (known !== undefined) return known.started!;
+    const init = this.#describe(Code.GET);
+    const { timeout } = this.#core;
+    const observed: Observed = { uri, watch: undefined, call: undefined, started: undefined };
+    const call = this.#begin(Code.GET, uri, (reason) => observed.watch!.fail(reason));
+    observed.call = call;
+    observed.started = call.result.promise;
+    this.#observed.set(key, observed);
+    try {
+      observed.watch = watch(this.#open(), uri, {
+        ...init,
+        timeout: timeout === 0 ? Infinity : timeout * 1000,
+        onSend: ({ token }) => void (call.record.token = token),
+      }, {
+        onState: (state) => this.#later(() => this.#onState(key, observed, state)),
+        onFailed: (reason) => this.#later(() => this.#onFailed(key, observed, reason)),
+      });
+    } catch (error) {
+      this.#observed.delete(key);
+      this.#end(call);
+      throw error;
+    }
+    return call.result.promise;
+  }
+
+  /** Ends an observation and asks the server, as a GET does. Throws where there is none. */
+  unobserve(uri: string): Promise<string> {
+    const key = normalizeUri(uri);
+    const observed = this.#observed.get(key);
+    if (observed === undefined || observed.call !== undefined) {
+      throw new CoAPError("not-observed", `Not observed: "${uri}"`);
+    }
+    this.#observed.delete(key);
+    const own = observed.watch!;
+    const call = this.#begin(Code.GET, uri, (reason) => own.fail(reason));
+    own.farewell().then(
+      (response) => this.#later(() => this.#complete(call, response)),
+      (error) => this.#later(() => this.#fail(call, error)),
+    );
+    return call.result.promise;
+  }
+
+  #onState(key: string, observed: Observed, state: CoAPNotification): void {
+    if (this.#observed.get(key) !== observed) return; // it was left meanwhile
+    if (!state.observed) this.#observed.delete(key);
+    const { call } = observed;
+    if (call !== undefined && !state.observed) {
+      this.#complete(call, state);
+      const text = `Not observable, answered ${state.codeText}: "${observed.uri}"`;
+      return this.#core.fail(new CoAPError("not-observed", text));
+    }
+    if (call !== undefined) {
+      observed.call = undefined;
+      this.#end(call);
+    }
+    this.#core.response.take(state);
+    this.#core.log(LogLevel.Info, `Notification "${observed.uri}": ${state.codeText}`);
+    const event = new CoAPNotificationEvent(observed.uri, state);
+    const promises = this.#core.tell(event);
+    call?.result.resolve("");
+    call?.over.resolve();
+    const check = (): void => {
+      if (!event.stopObserving || this.#observed.get(key) !== observed) return;
+      this.#observed.delete(key);
+      observed.watch!.leave();
+    };
+    check();
+    if (promises.length > 0) Promise.allSettled(promises).then(check);
+  }
+
+  #onFailed(key: string, observed: Observed, reason: unknown): void {
+    if (this.#observed.get(key) !== observed) return;
+    this.#observed.delete(key);
+    if (observed.call !== undefined) this.#fail(observed.call, reason);
+    else this.#core.fail(toError(reason));
+  }
+
+  // -------------------------------------------------------------- the socket
+
+  #open(): CoAPClient {
+    return this.#client ??= new CoAPClient({
+      ...this.#core.endpointOptions(),
+      connect: this.#core.settings.useConnection,
+      // Requests that it makes fail hear of it themselves.
+      onError: (error) => this.#core.log(LogLevel.Info, () => `Network error: ${error}`),
+    });
+  }
+
+  /** Settings may change again where no socket could be bound. */
+  #discard(): void {
+    const client = this.#client;
+    if (client === undefined || this.#calls.size > 0 || driversOf(client).length > 0) return;
+    this.#client = undefined;
+    client.close();
+  }
+
+  /** Cancels everything and closes the socket; resolves when all events were delivered. */
+  async close(): Promise<void> {
+    const client = this.#client;
+    if (client === undefined) return;
+    const calls = [...this.#calls.values()];
+    for (const { abort, record: { requestId } } of calls) {
+      abort(new CoAPError("canceled", `Request "${requestId}" is canceled: shut down`));
+    }
+    this.#observed.clear();
+    await Promise.all(calls.map(({ over }) => over.promise));
+    await client.close();
+    if (this.#client === client) this.#client = undefined;
+  }
+}

@@ -1,0 +1,3 @@
+/** What the runtime's sockets offer, for those above the endpoint. @module */
+
+export { type UdpFeatures, udpFeatures } from "../transport/udp.ts";
