@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertMatch } from "@std/assert";
+import { CoAPResponse, Router, serve } from "@x/coap";
 import { run } from "../scripts/process.ts";
 import { findRuntime, ROOT } from "../scripts/runtimes.mjs";
 
@@ -12,34 +13,58 @@ const RUNTIME = process.versions.deno
   ? [process.execPath, "run", "--quiet", "--allow-net", "--allow-read"]
   : [process.execPath];
 
-/** A server program that prints its URI. */
-class ServerProgram {
+/** A program that runs beside the test. */
+class Program {
   readonly #child: ChildProcess;
-  readonly origin: Promise<string>;
+  #onOutput = (): void => {};
+  /** What it has printed. */
+  output = "";
+  /** Its exit code, when it has ended. */
+  readonly ended: Promise<number | null>;
 
   constructor(...args: string[]) {
     const [program, ...rest] = [...RUNTIME, ...args] as [string, ...string[]];
     this.#child = spawn(program, rest, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    this.origin = new Promise((resolve, reject) => {
-      for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
-        stream.setEncoding("utf8").on("data", (text: string) => {
-          output += text;
-          const found = /^coap:\/\/\S+$/m.exec(output);
-          if (found !== null) resolve(found[0]);
-        });
-      }
-      this.#child.on("close", () => reject(new Error(`The server has ended:\n${output}`)));
+    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        this.output += text;
+        this.#onOutput();
+      });
+    }
+    this.ended = new Promise((resolve) => this.#child.on("close", resolve));
+  }
+
+  /** Waits until it has printed something, and gives that. */
+  prints(pattern: RegExp): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const fail = (why: string): void => reject(new Error(`${why}:\n${this.output}`));
+      const timer = setTimeout(() => fail(`It has not printed ${pattern} within 30 s`), 30_000);
+      this.ended.then(() => (clearTimeout(timer), fail("It has ended")));
+      this.#onOutput = () => {
+        const found = pattern.exec(this.output);
+        if (found === null) return;
+        clearTimeout(timer);
+        resolve(found[0]);
+      };
+      this.#onOutput();
     });
+  }
+
+  /** Does what Ctrl+C does. */
+  interrupt(): void {
+    process.kill(this.#child.pid!, "SIGINT"); // after the child's own method Deno knows no exit code
   }
 
   /** Ends it by its process. */
   async close(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = new Promise((resolve) => this.#child.once("close", resolve));
     this.#child.kill("SIGKILL");
-    await ended;
+    await this.ended;
   }
+}
+
+/** A server program: it prints its URI. */
+class ServerProgram extends Program {
+  readonly origin: Promise<string> = this.prints(/^coap:\/\/\S+$/m);
 }
 
 /** Runs a program to its end and gives what it prints. */
@@ -74,6 +99,57 @@ describe("examples", () => {
     assertEquals(await client(path), [0, "2.05 Content\nHello again"]);
     assertEquals(await client("/store"), [0, '2.05 Content\n["greeting"]']);
     assertEquals(await client(path, "DELETE"), [0, "2.02 Deleted"]);
+  });
+
+  it("an observer hears of changes, and of the end", async () => {
+    const path = "/store/observed";
+    await client(path, "PUT", "first");
+    const observer = new Program("examples/observe.ts", origin + path);
+    try {
+      await observer.prints(/^2\.05 Content first$/m);
+      await client(path, "PUT", "second");
+      await observer.prints(/^2\.05 Content second$/m);
+      await client(path, "DELETE");
+      assertEquals(await observer.ended, 1);
+      assertMatch(observer.output, /\n4\.04 Not Found Nothing of that name\n$/);
+    } finally {
+      await observer.close();
+    }
+  });
+
+  it("an observer tells the server that it leaves, after a number of states and on Ctrl+C", async () => {
+    let onLeave = (_reason: string): void => {};
+    const left = (): Promise<string> => new Promise((resolve) => onLeave = resolve);
+    const local = await serve(
+      {
+        hostname: "127.0.0.1",
+        port: 0,
+        onUnobserve: (_, reason) => onLeave(reason),
+      },
+      new Router().get("/", () => CoAPResponse.text("Hello"), { observable: true }),
+    );
+    const args = ["examples/observe.ts", `coap://127.0.0.1:${local.address.port}/`] as const;
+    const observer = new Program(...args);
+    try {
+      const first = left();
+      assertEquals(await runProgram(...args, "1"), [0, "2.05 Content Hello"]);
+      assertEquals(await first, "deregistered");
+      if (process.platform === "win32") return; // it knows no SIGINT
+      await observer.prints(/^2\.05 Content Hello$/m);
+      const second = left();
+      observer.interrupt();
+      assertEquals(await observer.ended, 0);
+      assertEquals(await second, "deregistered");
+    } finally {
+      await observer.close();
+      await local.close();
+    }
+  });
+
+  it("an observer tells where there is nothing to observe", async () => {
+    const [code, output] = await runProgram("examples/observe.ts", `${origin}/uptime`);
+    assertEquals(code, 0, output);
+    assertMatch(output, /^2\.05 Content \d+\.\d\nIt is not observable$/);
   });
 
   it("the client tells what went wrong", async () => {

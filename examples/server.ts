@@ -1,5 +1,5 @@
 /**
- * A server that keeps what is put into it.
+ * A server that keeps what is put into it, and tells those who observe it.
  *
  * ```sh
  * node examples/server.ts 5683
@@ -30,7 +30,7 @@ const router = new Router()
     const found = store.get(request.params.name);
     if (found === undefined) return CoAPResponse.error(Code.NotFound, "Nothing of that name");
     return new CoAPResponse(found.payload, { contentFormat: found.contentFormat });
-  })
+  }, { observable: true })
   .put("/store/:name", (request) => {
     const { name } = request.params;
     const isNew = !store.has(name);
@@ -39,10 +39,12 @@ const router = new Router()
       payload: request.payload.slice(), // it shares its memory with the datagram
       contentFormat: request.contentFormat,
     });
+    server.notify(request.pathname);
     return new CoAPResponse(undefined, { code: isNew ? Code.Created : Code.Changed });
   })
   .delete("/store/:name", (request) => {
     store.delete(request.params.name);
+    server.notify(request.pathname); // 4.04: it ends the observations
     return new CoAPResponse(undefined, { code: Code.Deleted });
   });
 
