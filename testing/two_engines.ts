@@ -65,7 +65,7 @@ class Side {
 }
 
 /** Things to do at a time, first come first served among equal times. */
-class Agenda {
+export class Agenda {
   readonly #items: { at: number; order: number; run: () => void }[] = [];
   #order = 0;
 

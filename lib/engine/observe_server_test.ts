@@ -614,6 +614,25 @@ describe("notifications", () => {
     acknowledge(peer, state);
   });
 
+  it("one that times out ends nothing where the registration was renewed after it was sent", () => {
+    const ladder = server({ parameters: { maxRetransmit: 1, ackRandomFactor: 1 } });
+    const { app, peer, after, engine } = ladder;
+    register(ladder);
+    app.notifies("r", '2.05 "1"');
+    peer.misses('CON 2.05 _ token 20 Observe:_ "1"');
+    after(2000);
+    peer.misses('CON 2.05 _ token 20 Observe:_ "1"');
+    register(ladder);
+    after(4000);
+    // It begins anew: the response to the renewal may be lost as well.
+    peer.misses('CON 2.05 _ token 20 Observe:_ "1"');
+    assertEquals(engine.sizes.observers, 1);
+    after(2000);
+    peer.misses('CON 2.05 _ token 20 Observe:_ "1"');
+    after(4000);
+    app.loses("timeout");
+  });
+
   it("a state that waits is sent though the registration is renewed", () => {
     const ladder = server();
     const { app, peer } = ladder;

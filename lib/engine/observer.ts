@@ -67,6 +67,8 @@ export class Observer implements SentOwner, Timed {
   /** Non-confirmable notifications since the last Confirmable one. */
   unconfirmed = 0;
   confirmedAt: number;
+  /** When it was registered last, ms. */
+  renewedAt: number;
   /** When the next Non-confirmable one may leave, ms. */
   freeAt = 0;
   /** Message IDs of earlier notifications. */
@@ -94,6 +96,7 @@ export class Observer implements SentOwner, Timed {
     this.szx = szx;
     this.format = format;
     this.confirmedAt = now;
+    this.renewedAt = now;
   }
 
   onSent(now: number, sent: Sent): void {
@@ -107,8 +110,14 @@ export class Observer implements SentOwner, Timed {
     return true;
   }
 
-  onFailed(now: number, _sent: Sent, reason: SentFailure): void {
+  onFailed(now: number, sent: Sent, reason: SentFailure): void {
     this.sent = undefined;
+    // Who has asked anew in the meantime is there.
+    if (reason === "timeout" && this.renewedAt > sent.sentAt) {
+      this.pending ??= this.state;
+      this.state = undefined;
+      return this.#observers.resume(now, this);
+    }
     this.#observers.failed(now, this, reason === "reset" ? "reset" : "timeout");
   }
 

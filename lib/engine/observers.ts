@@ -124,6 +124,7 @@ export class Observers {
       known.variant = variantOf(exchange.id, request);
       known.szx = szx;
       known.format = format;
+      known.renewedAt = now;
       return exchange.number >= 0 ? exchange.number : known.resource.number;
     }
     if (known !== undefined) this.remove(now, known, "replaced");
