@@ -123,6 +123,22 @@ describe("a response in blocks, the server", () => {
     peer.receives(`ACK 4.00 ${id} token 20 ...`);
   });
 
+  it("a later block of what is an error by now, valid or empty", () => {
+    const { app, peer } = server();
+    for (const [answer, sent] of [
+      ['4.04 "gone"', '4.04 ID "gone"'],
+      ["4.04", "4.04 ID"],
+      ["2.03 ETag:0x01", "2.03 ID ETag:0x01"],
+      ["2.05", "4.00 ID ..."],
+      ['2.05 "short"', "4.00 ID ..."],
+    ] as const) {
+      const id = ask(peer, "GET /r Block2:3/0/64");
+      app.serves("GET /r Block2:3/0/64");
+      app.answers(answer);
+      peer.receives(`ACK ${sent.replace("ID", `${id} token 20`)}`);
+    }
+  });
+
   it("SZX 7 in a request: 4.00 (7959-2.2-4)", () => {
     const { peer, silence } = server();
     for (const line of ["GET /r Block2:0/0/2048", "GET /r Block2:3/1/2048"]) {

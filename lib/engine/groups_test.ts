@@ -314,6 +314,16 @@ describe("a request that came to a group", () => {
     direct.receives("ACK 2.05 0x0002 token 21 ETag:_ Block2:2/0/64", blockOf(BODY, 2, 64));
   });
 
+  it("registers no observer", () => {
+    const { ladder, toGroup } = server();
+    toGroup.sends("NON GET 0x0001 token 01 Observe:0 /r");
+    ladder.app.serves("GET Observe:0 /r");
+    ladder.app.answers('2.05 "x"', { observe: "r" });
+    ladder.after(6000);
+    toGroup.receives('NON 2.05 _ token 01 "x"');
+    assertEquals(ladder.engine.sizes.observers, 0);
+  });
+
   it("that can not be encoded is the application's mistake at once", () => {
     const { ladder, toGroup } = server();
     toGroup.sends("NON GET 0x0001 token 20 /r");

@@ -253,10 +253,10 @@ export class ServerBlocks {
     if (outline.options && findOption(outline.options, OptionNumber.Block2)) return outline;
     const asked = block2 ?? szxOf(this.#blockSize);
     const size = Math.min(blockSizeOf(asked & 7), this.#blockSize);
-    if (length <= size && asked >>> 4 === 0) {
-      return block2 === undefined || !isSuccess(outline.code)
-        ? outline
-        : this.slice(outline, asked);
+    if (length <= size) {
+      // An error and 2.03 are about the whole, whichever block was asked for.
+      const whole = !isSuccess(outline.code) || outline.code === Code.Valid;
+      return whole ? outline : this.slice(outline, asked);
     }
     if (exchange.request.options.some(({ number }) => number === OptionNumber.Size2)) {
       outline = withOption(outline, OptionNumber.Size2, encodeUint(length));

@@ -197,8 +197,9 @@ export class Serving {
     if (exchange === undefined) return;
     exchange.report = options.report ?? false;
     const confirmable = options.confirmable ?? exchange.request.type === MessageType.Confirmable;
+    // Notifications have no leisure: who asks a group becomes no observer.
     const observed = options.observe !== undefined && isSuccess(outline.code) &&
-      asksToObserve(exchange.request);
+      !exchange.flow.multicast && asksToObserve(exchange.request);
     // What can not be encoded registers nobody.
     if (observed) this.#host.exchanges.measure(exchange, { ...outline, payload: undefined });
     const number = observed
