@@ -16,6 +16,8 @@ const FIRST_CAPACITY = 256;
 export class Answered {
   readonly #limits: Readonly<Limits>;
   readonly #stats: Stats;
+  readonly #peerFactor: number;
+  readonly #idFactor: number;
   readonly #replies: ReplyBytes = new ReplyBytes();
   #size = 0;
   #bytes = 0;
@@ -36,9 +38,17 @@ export class Answered {
   #newer: Int32Array = new Int32Array(0);
   #newerOfPeer: Int32Array = new Int32Array(0);
 
-  constructor(limits: Readonly<Limits>, stats: Stats) {
+  /** @param seed makes the hash one that peers can not foresee */
+  constructor(limits: Readonly<Limits>, stats: Stats, seed = 0) {
     this.#limits = limits;
     this.#stats = stats;
+    this.#peerFactor = (0x9e3779b1 ^ seed) | 1;
+    this.#idFactor = (0x85ebca6b ^ seed >>> 16) | 1;
+  }
+
+  #hash(peer: Peer, id: number): number {
+    const mixed = Math.imul(peer.number, this.#peerFactor) ^ Math.imul(id, this.#idFactor);
+    return mixed ^ mixed >>> 15;
   }
 
   get size(): number {
@@ -59,7 +69,7 @@ export class Answered {
   find(peer: Peer, id: number, now: number): number {
     if (peer.answered === 0) return NONE;
     const mask = this.#table.length - 1;
-    for (let slot = hash(peer, id) & mask;; slot = (slot + 1) & mask) {
+    for (let slot = this.#hash(peer, id) & mask;; slot = (slot + 1) & mask) {
       const entry = this.#table[slot]! - 1;
       if (entry === NONE) return NONE;
       if (this.#ids[entry] === id && this.#peers[entry] === peer && this.#expires[entry]! > now) {
@@ -162,7 +172,7 @@ export class Answered {
 
   #enter(entry: number): void {
     const mask = this.#table.length - 1;
-    let slot = hash(this.#peers[entry]!, this.#ids[entry]!) & mask;
+    let slot = this.#hash(this.#peers[entry]!, this.#ids[entry]!) & mask;
     while (this.#table[slot] !== 0) slot = (slot + 1) & mask;
     this.#table[slot] = entry + 1;
   }
@@ -170,12 +180,12 @@ export class Answered {
   #leave(entry: number): void {
     const table = this.#table;
     const mask = table.length - 1;
-    let hole = hash(this.#peers[entry]!, this.#ids[entry]!) & mask;
+    let hole = this.#hash(this.#peers[entry]!, this.#ids[entry]!) & mask;
     while (table[hole] !== entry + 1) hole = (hole + 1) & mask;
     // Entries behind the hole move up, unless they would pass their own place.
     for (let slot = (hole + 1) & mask; table[slot] !== 0; slot = (slot + 1) & mask) {
       const other = table[slot]! - 1;
-      const home = hash(this.#peers[other]!, this.#ids[other]!) & mask;
+      const home = this.#hash(this.#peers[other]!, this.#ids[other]!) & mask;
       if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
       table[hole] = other + 1;
       hole = slot;
@@ -219,11 +229,6 @@ export class Answered {
     this.#states = new Uint8Array(0);
     this.#expires = this.#places = new Float64Array(0);
   }
-}
-
-function hash(peer: Peer, id: number): number {
-  const mixed = Math.imul(peer.number, 0x9e3779b1) ^ Math.imul(id, 0x85ebca6b);
-  return mixed ^ mixed >>> 15;
 }
 
 function copied<T extends Uint8Array | Uint16Array | Int32Array | Float64Array>(to: T, from: T): T {

@@ -55,7 +55,11 @@ export class Reliability implements SentLayer {
   constructor(shared: Shared, upper: Upper) {
     this.#shared = shared;
     this.#upper = upper;
-    this.answered = new Answered(shared.limits, shared.stats);
+    this.answered = new Answered(
+      shared.limits,
+      shared.stats,
+      shared.entropy.uint16() << 16 | shared.entropy.uint16(),
+    );
     this.#outbox = new Outbox(shared.stats);
   }
 
