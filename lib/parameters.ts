@@ -197,8 +197,8 @@ export interface Limits {
    */
   transfers: number;
   /**
-   * Bytes of these bodies together, request bodies and responses each; full means the same as for `transfers`. The bodies
-   * of requests that observe (FETCH) are bounded by as much: beyond it one is answered as a plain request.
+   * Bytes of these bodies together, request bodies and responses each; full means the same as for `transfers`. The requests
+   * that observe, their options and bodies (FETCH), are bounded by as much: beyond it one is answered as a plain request.
    *
    * @default {67108864}
    */

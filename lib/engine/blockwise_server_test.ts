@@ -125,13 +125,15 @@ describe("a response in blocks, the server", () => {
 
   it("a later block of what is an error by now, valid or empty", () => {
     const { app, peer } = server();
-    for (const [answer, sent] of [
-      ['4.04 "gone"', '4.04 ID "gone"'],
-      ["4.04", "4.04 ID"],
-      ["2.03 ETag:0x01", "2.03 ID ETag:0x01"],
-      ["2.05", "4.00 ID ..."],
-      ['2.05 "short"', "4.00 ID ..."],
-    ] as const) {
+    for (
+      const [answer, sent] of [
+        ['4.04 "gone"', '4.04 ID "gone"'],
+        ["4.04", "4.04 ID"],
+        ["2.03 ETag:0x01", "2.03 ID ETag:0x01"],
+        ["2.05", "4.00 ID ..."],
+        ['2.05 "short"', "4.00 ID ..."],
+      ] as const
+    ) {
       const id = ask(peer, "GET /r Block2:3/0/64");
       app.serves("GET /r Block2:3/0/64");
       app.answers(answer);

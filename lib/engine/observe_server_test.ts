@@ -191,8 +191,8 @@ describe("a registration, the server", () => {
     assert(register(ladder, { peer: other, token: "02" }) >= 0);
   });
 
-  it("with large bodies: these are bounded too", () => {
-    const ladder = server({ limits: { transferBytes: 1000 } });
+  it("with large requests: these are bounded too, their options as their bodies", () => {
+    const ladder = server({ limits: { transferBytes: 1006 } });
     const { app, peer, engine } = ladder;
     const asks = (token: string, length: number): boolean => {
       const id = nextId();
@@ -208,6 +208,14 @@ describe("a registration, the server", () => {
     ladder.drain();
     for (let i = 0; i < 3; i++) app.loses("closed");
     assertEquals(asks("06", 1000), true);
+    // Renewed with what there is no room for: the client reads that it observes no more.
+    assertEquals(asks("06", 1005), false);
+    app.loses("error");
+    const query = `?${"q".repeat(250)}`;
+    peer.sends(`CON GET 0x7000 token 07 Observe:0 /r ${query} ${query} ${query} ${query} ${query}`);
+    app.answers("2.05", { observe: "r", id: app.event("request").id });
+    assertEquals(numberOf(peer.receives("ACK 2.05 0x7000 token 07")), -1);
+    assertEquals(engine.sizes.observers, 0);
   });
 
   it("all of them end when the application says so, without a word to the peers", () => {

@@ -52,6 +52,8 @@ export class Observer implements SentOwner, Timed {
   readonly key: number | string;
   resource: Resource;
   request: Message;
+  /** Bytes that its request keeps. */
+  cost = 0;
   variant: string;
   /** Largest block it takes. */
   szx: number;

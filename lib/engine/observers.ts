@@ -2,7 +2,7 @@
 
 import { equalBytes } from "../wire/bytes.ts";
 import { Code } from "../wire/code.ts";
-import { encode, MessageType } from "../wire/message.ts";
+import { encode, type Message, MessageType } from "../wire/message.ts";
 import { encodeUint, findOption, findOptions, OptionNumber, uintOption } from "../wire/option.ts";
 import { blockSizeOf, withOptions } from "./assembly.ts";
 import { type ServerExchange, tokenKey } from "./exchange.ts";
@@ -72,8 +72,8 @@ export class Observers {
   #head = 0;
   #credit = BURST;
   #refilledAt = -Infinity;
-  /** Bytes of the bodies of registrations. */
-  #bodyBytes = 0;
+  /** Bytes of the requests of registrations. */
+  #requestBytes = 0;
   /** The number given last, to whatever resource: a resource that is forgotten and comes back goes on with it. */
   #number: number;
   #numberedAt = 0;
@@ -117,8 +117,15 @@ export class Observers {
     const block2 = uintOption(request.options, OptionNumber.Block2);
     const szx = Math.min(block2 === undefined ? 6 : block2 & 7, this.#blocks.szx);
     const format = formatOf(outline);
+    const cost = costOf(request);
+    const { limits, stats } = this.#shared;
     if (known !== undefined && known.resource.name === name) {
-      this.#bodyBytes += request.payload.length - known.request.payload.length;
+      if (!this.#hasRoom(cost - known.cost)) {
+        stats.rejectedLimit++;
+        return -1;
+      }
+      this.#requestBytes += cost - known.cost;
+      known.cost = cost;
       known.id = exchange.id;
       known.request = request;
       known.variant = variantOf(exchange.id, request);
@@ -128,10 +135,9 @@ export class Observers {
       return exchange.number >= 0 ? exchange.number : known.resource.number;
     }
     if (known !== undefined) this.remove(now, known, "replaced");
-    const { limits, stats } = this.#shared;
     if (
       this.size >= limits.observers || (peer.observers?.size ?? 0) >= limits.observersPerPeer ||
-      this.#bodyBytes + request.payload.length > limits.transferBytes
+      !this.#hasRoom(cost)
     ) {
       stats.rejectedLimit++;
       return -1;
@@ -144,12 +150,17 @@ export class Observers {
     // Its observation may be an old one that was given up here: the number must be new to it.
     this.#advance(now, resource, Kind.Registration);
     const observer = new Observer(this, exchange, resource, szx, format, now);
-    this.#bodyBytes += request.payload.length;
+    observer.cost = cost;
+    this.#requestBytes += cost;
     resource.observers.add(observer);
     (peer.observers ??= new Map()).set(observer.key, observer);
     peer.holds++;
     this.size++;
     return resource.number;
+  }
+
+  #hasRoom(cost: number): boolean {
+    return this.#requestBytes + cost <= this.#shared.limits.transferBytes;
   }
 
   /** A request ends its sender's registration (RFC 7641 section 4.1). */
@@ -175,7 +186,7 @@ export class Observers {
     if (peer.observers!.size === 0) peer.observers = undefined;
     peer.holds--;
     this.size--;
-    this.#bodyBytes -= observer.request.payload.length;
+    this.#requestBytes -= observer.cost;
     resource.observers.delete(observer);
     if (resource.observers.size === 0) this.#resources.delete(resource.name);
     this.#shared.timers.clear(observer);
@@ -464,6 +475,13 @@ export class Observers {
     peer.notified.delete(id);
     if (peer.notified.size === 0) peer.notified = undefined;
   }
+}
+
+/** Bytes that a registration keeps of its request. */
+function costOf({ options, payload }: Message): number {
+  let cost = payload.length;
+  for (const { value } of options) cost += value.length;
+  return cost;
 }
 
 /** Nobody asks what becomes of it. */
