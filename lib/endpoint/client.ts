@@ -259,7 +259,8 @@ export class CoAPClient implements AsyncDisposable {
    * `break`, `return` and an abort end the observation at the server as well; `next` of an aborted one rejects with the
    * signal's reason. What a server answers that does not observe, and the error with which one ends an observation, are
    * the last value, with `observed` false. Registrations that are lost, with a reboot of the server or in the network,
-   * are made again. While a resource is observed the process stays alive.
+   * are made again: after Max-Age with the same token, where that has no answer with another one. While a resource is
+   * observed the process stays alive.
    *
    * Iterators of one client that observe the same, by URI, options and payload, share one registration: the others
    * start with the newest state, whatever their `confirmable`, `blockSize` and `timeout`, and the last one to leave ends

@@ -42,7 +42,9 @@ export interface EndpointOptions {
   limits?: Partial<Limits>;
   /**
    * Largest blocks sent and asked for, bytes: a power of two from 16 to 1024. A larger payload goes in blocks
-   * (RFC 7959), unseen.
+   * (RFC 7959), unseen. A server acts on a body when all of its blocks are there: those before the last are answered
+   * 2.31, those out of order 4.08, those whose payload does not suit their size 4.00, as is the request for a block
+   * beyond the end.
    *
    * @default {1024}
    */
@@ -56,7 +58,11 @@ export interface EndpointOptions {
   extendedTokens?: boolean;
   /** Sees every datagram, in and out. What it throws goes to `onError`. */
   onMessage?: (message: RawMessage) => void;
-  /** Hears of datagrams that are no message: an error with reason `malformed-message`, and whence it came. */
+  /**
+   * Hears of datagrams that are no message: an error with reason `malformed-message`, and whence it came. Empty
+   * acknowledgements with a token, which some stacks send, are such, too: they acknowledge nothing (RFC 7252 section
+   * 4.1).
+   */
   onMalformed?: (error: CoAPError, peer: Flow) => void;
   /**
    * Longest datagram taken, bytes, at least 16; a longer one counts as malformed.

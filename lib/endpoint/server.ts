@@ -53,8 +53,9 @@ const NO_FORMAT = CoAPResponse.error(Code.BadRequest, "FETCH needs Content-Forma
 
 /**
  * Starts a server. By itself it answers what the protocol settles: pings, duplicates, 4.02 to critical options that
- * nobody understands, 5.05 to requests for a proxy, 4.00 to a path with `.` or `..` in it (RFC 7252 section 5.10.1) and
- * to a FETCH without Content-Format, 4.04 to a path that is no UTF-8. It answers whatever host name the request names.
+ * nobody understands (where the request is Non-confirmable, too), 5.05 to requests for a proxy, 4.00 to a path with `.`
+ * or `..` in it (RFC 7252 section 5.10.1) and to a FETCH without Content-Format, 4.04 to a path that is no UTF-8. It
+ * answers whatever host name the request names.
  *
  * @param handler answers all requests
  * @throws {RangeError} (the promise rejects) where a port, parameter or limit is out of range

@@ -96,7 +96,8 @@ function invalid(uri: string, reason: string): CoAPError {
 
 /**
  * Takes a URI apart into a destination and options (RFC 7252 section 6.4). Dot segments are resolved and
- * percent-encodings decoded; characters beyond ASCII stand for their UTF-8.
+ * percent-encodings decoded; characters beyond ASCII stand for their UTF-8. A slash at the end of the path makes an
+ * empty last segment, a question mark without a query an empty argument.
  *
  * @example Where a request goes and what it says
  * ```ts
