@@ -3,8 +3,11 @@
 import { aged, maxAgeOf } from "./cache.ts";
 import type { Content } from "./response.ts";
 
-/** Requests answered 4.29 that are remembered, about 500 bytes each. When full, the oldest goes. */
+/** Requests answered 4.29 that are remembered, a few kilobytes each. When full, the oldest goes. */
 const HELD_BACK = 256;
+/** Longest payload that is remembered, bytes: it is a word to people. */
+const MAX_PAYLOAD = 1024;
+const NOTHING = new Uint8Array(0);
 
 /** Requests that a server answered 4.29: answered by us until it may be asked again. */
 export class BackOff {
@@ -27,7 +30,11 @@ export class BackOff {
     this.#held.delete(key);
     const maxAge = maxAgeOf(response.options);
     if (maxAge === 0) return;
-    this.#held.set(key, { response, at: now, until: now + maxAge * 1000 });
+    // Copied: what came shares memory with its datagram.
+    const payload = response.payload.length > MAX_PAYLOAD ? NOTHING : response.payload.slice();
+    const options = response.options.map(({ number, value }) => ({ number, value: value.slice() }));
+    const kept = { code: response.code, options, payload };
+    this.#held.set(key, { response: kept, at: now, until: now + maxAge * 1000 });
     if (this.#held.size > HELD_BACK) this.#held.delete(this.#held.keys().next().value!);
   }
 }

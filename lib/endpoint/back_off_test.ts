@@ -117,4 +117,15 @@ describe("BackOff", () => {
     assertEquals(held.find(60_044, "44"), undefined);
     assertEquals(held.size, 255);
   });
+
+  it("keeps words of the server, not bodies, and no datagrams", () => {
+    const held = new BackOff();
+    const datagram = new Uint8Array(60_000);
+    for (const [length, kept] of [[1024, 1024], [1025, 0]] as const) {
+      const payload = datagram.subarray(0, length);
+      held.put(0, "a", { code: Code.TooManyRequests, options: [], payload });
+      const found = held.find(0, "a")!.payload;
+      assertEquals([found.length, found.buffer.byteLength], [kept, kept]);
+    }
+  });
 });
