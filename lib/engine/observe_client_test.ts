@@ -416,6 +416,40 @@ describe("a large state observed, the client", () => {
     stop(ladder);
   });
 
+  it("told again under way, with the same ETag, is not begun anew", () => {
+    const ladder = observingLarge();
+    const { app, peer } = ladder;
+    peer.sends("NON 2.05 0x0001 token $t ETag:0x02 Observe:2 Block2:0/1/64", blockOf(NEW, 0, 64));
+    gives(ladder, NEW, "02", 1);
+    peer.receives("CON GET $x token $y /r Block2:2/0/64");
+    peer.sends("NON 2.05 0x0002 token $t ETag:0x02 Observe:3 Block2:0/1/64", blockOf(NEW, 0, 64));
+    peer.sends("ACK 2.05 $x token $y ETag:0x02 Block2:2/0/64", blockOf(NEW, 2, 64));
+    app.sees("2.05 ETag:0x02 Observe:2", { payload: NEW });
+    stop(ladder);
+  });
+
+  it("that takes longer than its Max-Age arrives: no registration comes between", () => {
+    const ladder = lockstep();
+    const { app, peer, after } = ladder;
+    app.asks("CON GET /r", { observe: true, timeout: 60_000 });
+    peer.receives("CON GET $m token $t Observe:0 /r");
+    const head = "ETag:0x01 Observe:1 Max-Age:1";
+    peer.sends(`ACK 2.05 $m token $t ${head} Block2:0/1/64`, blockOf(OLD, 0, 64));
+    for (const number of [1, 2]) {
+      peer.receives(`CON GET $m${number} token $t${number} /r Block2:${number}/0/64`);
+      peer.sends(`ACK Empty $m${number}`);
+      after(50_000);
+      const line = `token $t${number} ETag:0x01 Block2:${number}/${2 - number}/64`;
+      peer.sends(`NON 2.05 0x000${number} ${line}`, blockOf(OLD, number, 64));
+    }
+    app.sees(`2.05 ${head}`, { payload: OLD });
+    assert(untilHeard(ladder) <= 15_000);
+    peer.receives("CON GET $n token $t Observe:0 /r");
+    peer.sends("ACK 2.05 $n token $t Observe:2");
+    app.sees("2.05 Observe:2");
+    stop(ladder);
+  });
+
   it("that changes under way: registered again at once, never mixed (7959-2.6-3)", () => {
     const ladder = observingLarge();
     const { app, peer } = ladder;
