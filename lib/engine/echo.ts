@@ -105,29 +105,32 @@ export class EchoMint {
 
   /** A value that only `peer` can give back. */
   make(now: number, peer: string): Uint8Array {
+    const made = Math.floor(now);
     const value = new Uint8Array(LENGTH);
-    new DataView(value.buffer).setUint32(0, now);
-    value.set(this.#hash(value, peer), 4);
+    new DataView(value.buffer).setUint32(0, made);
+    value.set(this.#hash(made, peer), 4);
     return value;
   }
 
   /** Whether the value was made for `peer` at most `lifetime` ms ago. */
   check(now: number, peer: string, value: Uint8Array, lifetime: number): boolean {
     if (value.length !== LENGTH) return false;
-    const made = new DataView(value.buffer, value.byteOffset).getUint32(0);
-    if ((Math.floor(now) - made) >>> 0 > lifetime) return false;
-    const hash = this.#hash(value, peer);
+    const low = new DataView(value.buffer, value.byteOffset).getUint32(0);
+    const age = (Math.floor(now) - low) >>> 0;
+    if (age > lifetime) return false;
+    const hash = this.#hash(Math.floor(now) - age, peer);
     let difference = 0;
     for (let i = 0; i < hash.length; i++) difference |= hash[i]! ^ value[4 + i]!;
     return difference === 0;
   }
 
-  #hash(value: Uint8Array, peer: string): Uint8Array {
-    const input = new Uint8Array(4 + peer.length * 2);
-    input.set(value.subarray(0, 4));
+  /** Of the whole time: a value is not good again when the 32 bits that it shows come round. */
+  #hash(made: number, peer: string): Uint8Array {
+    const input = new Uint8Array(8 + peer.length * 2);
+    new DataView(input.buffer).setFloat64(0, made);
     for (let i = 0; i < peer.length; i++) {
-      input[4 + 2 * i] = peer.charCodeAt(i);
-      input[5 + 2 * i] = peer.charCodeAt(i) >> 8;
+      input[8 + 2 * i] = peer.charCodeAt(i);
+      input[9 + 2 * i] = peer.charCodeAt(i) >> 8;
     }
     return sipHash(this.#key, input);
   }

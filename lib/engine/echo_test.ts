@@ -71,6 +71,7 @@ describe("Echo values of a server", () => {
       const value = echoes.make(now, "peer");
       assertEquals(echoes.check(now + 5000, "peer", value, 5000), true);
       assertEquals(echoes.check(now + 5002, "peer", value, 5000), false);
+      assertEquals(echoes.check(now + 2 ** 32, "peer", value, 5000), false); // 50 days old, not new
     }
   });
 });
