@@ -126,7 +126,9 @@ export class Assembly {
     const more = (block & 8) !== 0;
     const offset = (block >>> 4) * size;
     if (szx === 7) return this.#invalid("Response has a Block2 with the reserved SZX 7");
-    if (!first && etagOf(message) !== this.#etag) return Assembled.Changed;
+    if (!first && (etagOf(message) !== this.#etag || !this.#hasFormat(message))) {
+      return Assembled.Changed;
+    }
     if (offset !== this.received) {
       return this.#invalid(`Response has byte ${offset} on, asked was byte ${this.received} on`);
     }
@@ -145,6 +147,13 @@ export class Assembly {
       else if (more) this.#body = new Body(message.payload);
     }
     return more ? Assembled.More : Assembled.Whole;
+  }
+
+  /** Whether a block has the Content-Format of the body (RFC 7959 section 2.3); later blocks may leave it out. */
+  #hasFormat({ options }: Message): boolean {
+    const format = uintOption(options, OptionNumber.ContentFormat);
+    return format === undefined ||
+      format === uintOption(this.head!.options, OptionNumber.ContentFormat);
   }
 
   /** The response as if it had come in one: the head with the whole body, without its Block2. */

@@ -242,6 +242,18 @@ describe("a response in blocks, the client", () => {
     }
   });
 
+  it("of another Content-Format is a change as well, one that is left out is not (7959-2.3-5)", () => {
+    const ladder = lockstep();
+    const body = makeBody(150);
+    ladder.app.asks("CON GET /r");
+    givesBlock(ladder, "GET $m token $t /r", body, 0, 64, " Content-Format:0");
+    givesBlock(ladder, "GET $m token $t /r", body, 1, 64, " Content-Format:42");
+    givesBlock(ladder, "GET $m token $t /r", body, 0, 64, " Content-Format:42");
+    givesBlock(ladder, "GET $m token $t /r", body, 1, 64);
+    givesBlock(ladder, "GET $m token $t /r", body, 2, 64, " Content-Format:42");
+    ladder.app.gets("2.05 Content-Format:42", undefined, body);
+  });
+
   it("to a request that is not safe fails where it changes", () => {
     const ladder = lockstep();
     ladder.app.asks('CON POST /r "x"');
