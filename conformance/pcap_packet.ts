@@ -6,6 +6,7 @@ import { canonicalIPv6 } from "../lib/wire/mod.ts";
 export interface Endpoint {
   /** IPv4 in decimals, IPv6 in its canonical form. */
   address: string;
+  /** 0 to 65535. */
   port: number;
 }
 
@@ -15,7 +16,9 @@ export interface CapturedDatagram {
   number: number;
   /** When it was captured, ms since the epoch. */
   time: number;
+  /** The sender. */
   source: Endpoint;
+  /** The receiver, or a group. */
   destination: Endpoint;
   /** What it carries. */
   bytes: Uint8Array;

@@ -12,6 +12,13 @@ import type { CapturedDatagram, Endpoint } from "./pcap_packet.ts";
 import type { Finding } from "./replay_finding.ts";
 import { Story } from "./replay_story.ts";
 
+export {
+  type FormatError,
+  type FormatErrorReason,
+  type Message,
+  MessageType,
+  type Option,
+} from "../lib/wire/mod.ts";
 export type { Capture } from "./pcap.ts";
 export { readCapture } from "./pcap.ts";
 export type { CapturedDatagram, Endpoint } from "./pcap_packet.ts";
@@ -35,7 +42,9 @@ export interface ExplainedMessage {
   number: number;
   /** When it was captured, ms after the first one. */
   time: number;
+  /** Whence it came. */
   source: Endpoint;
+  /** Where it went. */
   destination: Endpoint;
   /** The datagram. */
   bytes: Uint8Array;
@@ -49,6 +58,7 @@ export interface ExplainedMessage {
 
 /** The messages of a capture. */
 export interface Replay {
+  /** In the order in which they were captured. */
   messages: ExplainedMessage[];
   /** How many findings are violations. */
   violations: number;
