@@ -190,8 +190,9 @@ export interface Limits {
    */
   bodyBytes: number;
   /**
-   * Blockwise transfers that a server keeps state for, request bodies and responses each. A further request body
-   * is answered 5.03; for a further response the one longest unused goes.
+   * Blockwise transfers that a server keeps state for, request bodies and responses each: about 500 bytes and a
+   * datagram each besides the body. A further request body is answered 5.03; for a further response the one longest
+   * unused goes.
    *
    * @default {1024}
    */

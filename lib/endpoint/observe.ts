@@ -38,7 +38,11 @@ export interface ObserveInit extends
    * @default {"GET"}
    */
   method?: "GET" | "FETCH";
-  /** The payload of a FETCH: bytes, which are not copied, or a string to be sent as UTF-8. */
+  /**
+   * The payload of a FETCH: bytes, which are not copied, or a string to be sent as UTF-8. With one that is larger than
+   * `blockSize` the resource is registered for once: not again after Max-Age, and the server learns of the end by the
+   * Reset to its next notification.
+   */
   payload?: Uint8Array | string;
   /**
    * Yield also what arrives after a newer state, with `isLatest` false. Of what is too large for one message it holds
