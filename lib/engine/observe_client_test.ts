@@ -149,6 +149,26 @@ describe("an observation, the client", () => {
     stop(ladder);
   });
 
+  it("FETCH with a body in blocks: registers once; what comes after the end is rejected", () => {
+    const { app, peer, after } = lockstep({ blockSize: 16 });
+    const [first, rest] = ["0123456789abcdef", "0123"];
+    const fetch = "token $t Observe:0 /r Content-Format:50";
+    app.asks(`CON FETCH Content-Format:50 /r "${first}${rest}"`, { observe: true });
+    peer.receives(
+      "CON FETCH $m token $s Observe:0 /r Content-Format:50 Block1:0/1/16 Size1:20 ...",
+    );
+    peer.sends("ACK 2.31 $m token $s Block1:0/1/16");
+    peer.receives(`CON FETCH $n ${fetch} Block1:1/0/16 "${rest}"`);
+    peer.sends('ACK 2.05 $n token $t Observe:1 Block1:1/0/16 Max-Age:1 "a"');
+    app.sees('2.05 Observe:1 Block1:1/0/16 Max-Age:1 "a"');
+    after(100_000);
+    peer.sends('NON 2.05 0x0001 token $t Observe:2 "b"');
+    app.sees('2.05 Observe:2 "b"');
+    app.cancels();
+    peer.sends('CON 2.05 0x0002 token $t Observe:3 "c"');
+    peer.receives("RST Empty 0x0002");
+  });
+
   it("only GET and FETCH observe, and only one server", () => {
     const { engine, peer, peerAt } = lockstep();
     for (const code of [Code.POST, Code.PUT, Code.DELETE, Code.PATCH]) {
