@@ -180,10 +180,12 @@ export class Call implements ClientOwner, DownloadOwner {
     const more = this.#inBlocks && this.#more;
     // If-None-Match would meet what the first block made (RFC 7959 section 2.10). The response's blocks matter where
     // it comes, after the last block (section 3.3).
-    const options = this.#options.filter(({ number }) =>
-      !(number === OptionNumber.IfNoneMatch && this.#offset > 0) &&
-      !(number === OptionNumber.Block2 && more)
-    );
+    const options = !this.#inBlocks
+      ? this.#options.slice()
+      : this.#options.filter(({ number }) =>
+        !(number === OptionNumber.IfNoneMatch && this.#offset > 0) &&
+        !(number === OptionNumber.Block2 && more)
+      );
     if (this.#inBlocks) {
       const value = encodeUint(blockValue(this.#offset, more, this.#size));
       options.push({ number: OptionNumber.Block1, value });
@@ -195,13 +197,10 @@ export class Call implements ClientOwner, DownloadOwner {
     if (this.#echo !== undefined) options.push(this.#echo);
     const observes = this.#observes;
     if (observes) options.push({ number: OptionNumber.Observe, value: NOTHING });
-    const exchange = this.#host.exchanges.start(
-      now,
-      this.#flow,
-      { code: this.#code, options, payload },
-      this,
-      { ...this.#start, quiet: !more && this.#quiet === ALL_CLASSES },
-    );
+    const outline = { code: this.#code, options, payload };
+    const quiet = !more && this.#quiet === ALL_CLASSES;
+    const start = quiet ? { ...this.#start, quiet } : this.#start;
+    const exchange = this.#host.exchanges.start(now, this.#flow, outline, this, start);
     this.#exchange = exchange;
     if (observes && !more) exchange.kept = true;
   }
