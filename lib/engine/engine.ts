@@ -165,7 +165,12 @@ export class Engine {
   get sizes(): EngineSizes {
     return {
       peers: this.#layer.peers.size,
-      exchanges: Math.max(this.#calls.size, this.#exchanges.size),
+      exchanges: Math.max(
+        this.#calls.size,
+        this.#exchanges.size,
+        this.#exchanges.groups,
+        this.#host.uploads.size,
+      ),
       handling: this.#serving.size,
       duplicates: this.#layer.answered.size,
       replyBytes: this.#layer.answered.bytes,

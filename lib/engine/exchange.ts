@@ -321,6 +321,11 @@ export class Exchanges {
     this.fail(now, exchange, "rejected-response", `Response is malformed: ${error!.reason}`);
   }
 
+  /** Requests to groups that take responses. */
+  get groups(): number {
+    return this.#groups.size;
+  }
+
   /** A token that no request to a group has. */
   drawGroupToken(): Uint8Array {
     return this.#drawToken(this.#groups);
