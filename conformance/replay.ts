@@ -121,7 +121,22 @@ export async function replayFile(path: string | URL, options?: ReplayOptions): P
   return replay(await process.getBuiltinModule("node:fs/promises").readFile(path), options);
 }
 
-/** Explains datagrams in their order. */
+/**
+ * Explains datagrams in their order.
+ *
+ * @example A ping that is acknowledged
+ * ```ts
+ * import { explain } from "@x/coap/conformance";
+ *
+ * const client = { address: "192.0.2.1", port: 40000 };
+ * const server = { address: "192.0.2.2", port: 5683 };
+ * const { messages } = explain([
+ *   { number: 1, time: 0, source: client, destination: server, bytes: Uint8Array.of(0x40, 0, 0, 1), cut: false },
+ *   { number: 2, time: 9, source: server, destination: client, bytes: Uint8Array.of(0x60, 0, 0, 1), cut: false },
+ * ]);
+ * console.log(messages[1]?.findings); // [ { severity: "violation", row: "7252-4.2-2", text: "#1 is a ping: a Reset is due" } ]
+ * ```
+ */
 export function explain(
   datagrams: Iterable<CapturedDatagram>,
   options: ReplayOptions = {},
