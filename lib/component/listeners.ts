@@ -32,6 +32,8 @@ export class Listeners {
     if (wrapper === undefined) {
       wrapper = (event) => this.#call(listener, event);
       this.#wrappers.set(listener, wrapper);
+      // Node and Deno remove a listener whose signal is aborted by the overridden method.
+      this.#wrappers.set(wrapper, wrapper);
     }
     return wrapper;
   }
