@@ -5,7 +5,9 @@ import { type Replay, replayFile, type ReplayOptions, replayText } from "./repla
 
 /** What the command needs of its surroundings. */
 export interface ReplayHost {
+  /** Where the explanations go; a terminal gets colours. */
   stdout: { isTTY?: boolean; columns?: number; write(text: string): unknown };
+  /** Where it says what went wrong. */
   stderr: { write(text: string): unknown };
 }
 
