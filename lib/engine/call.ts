@@ -135,6 +135,9 @@ export class Call implements ClientOwner, DownloadOwner {
   start(now: number): void {
     const echo = this.#settings.proxy ? undefined : this.#host.echoes.take(this.#flow.key);
     if (echo !== undefined) this.#echo = { number: OptionNumber.Echo, value: echo };
+    // Further blocks of a response are asked for without the payload that it depends on.
+    const depends = this.#code === Code.FETCH || this.#code === Code.POST;
+    if (depends && !this.#observes && !this.#rawUpload && !this.#rawDownload) this.#claimTag();
     try {
       this.#upload(now);
     } catch (error) {
@@ -161,11 +164,16 @@ export class Call implements ClientOwner, DownloadOwner {
 
   #beginBlocks(): void {
     this.#inBlocks = true;
+    this.#claimTag();
+  }
+
+  /** A second transfer to a peer must not mix with the first (RFC 9175 section 3.3). */
+  #claimTag(): void {
+    if (this.#uploadKey !== undefined) return;
     this.#uploadKey = this.#flow.key;
     const { uploads } = this.#host;
     const others = uploads.get(this.#uploadKey) ?? 0;
     uploads.set(this.#uploadKey, others + 1);
-    // A second upload to a peer must not mix with the first (RFC 9175 section 3.3).
     if (others > 0 && findOption(this.#options, OptionNumber.RequestTag) === undefined) {
       this.#tag = { number: OptionNumber.RequestTag, value: encodeUint(this.#host.nextTag()) };
     }
@@ -192,8 +200,8 @@ export class Call implements ClientOwner, DownloadOwner {
       if (this.#offset === 0 && this.#bodyEnds) {
         options.push({ number: OptionNumber.Size1, value: encodeUint(this.#body.length) });
       }
-      if (this.#tag !== undefined) options.push(this.#tag);
     }
+    if (this.#tag !== undefined) options.push(this.#tag);
     if (this.#echo !== undefined) options.push(this.#echo);
     const observes = this.#observes;
     if (observes) options.push({ number: OptionNumber.Observe, value: NOTHING });
@@ -298,7 +306,7 @@ export class Call implements ClientOwner, DownloadOwner {
           this.id,
           flow,
           this.#code,
-          this.#options,
+          this.#tag === undefined ? this.#options : [...this.#options, this.#tag],
           this.#inBlocks ? undefined : this.#body,
           this.#start,
           this.#host.shared.limits.bodyBytes,
