@@ -15,7 +15,7 @@ import {
   valuesOf,
 } from "./datagram.ts";
 import { Probe, type TraceDatagram, wait } from "./probe.ts";
-import { attempt, type CaseResult, resultOf } from "./runner.ts";
+import { attempt, type CaseResult, resultOf, type SuiteOptions } from "./runner.ts";
 
 /** What a client is told to do. */
 export interface ClientTask {
@@ -46,6 +46,8 @@ export interface ClientUnderTest {
   readonly tells: boolean;
   /** Whether it can be told to do this. @default anything */
   can?(task: ClientTask): boolean;
+  /** Ends what is still running. */
+  stop?(): Promise<void>;
 }
 
 /** How the suite reaches a client. */
@@ -121,7 +123,7 @@ export class Script {
   }
 
   /** The client's next message; fails where none comes or it is malformed. */
-  async next(expected = "a message of the client", ms?: number): Promise<Datagram> {
+  async next(expected: string, ms?: number): Promise<Datagram> {
     const heard = await this.#probe.next(ms ?? this.#settings.timeout ?? 5_000);
     if (heard === undefined) throw new CaseFailure(expected, "nothing");
     this.#flow ??= heard.from;
@@ -187,8 +189,7 @@ export class Script {
 
   /** What the client makes of it; undefined where it does not tell. */
   async outcome(): Promise<ClientOutcome | undefined> {
-    const outcome = await this.#outcome!;
-    return this.#settings.client.tells ? outcome : undefined;
+    return this.#settings.client.tells ? await this.#outcome! : undefined;
   }
 
   /** Expects the client to end with this payload. */
@@ -249,6 +250,21 @@ export function clientCase(
   return rowCase(id, traits, run);
 }
 
+/** Puts a client through cases, one after the other. */
+export async function runClientCases(
+  cases: readonly ClientCase[],
+  settings: ClientSettings,
+  { onResult }: SuiteOptions = {},
+): Promise<CaseResult[]> {
+  const results: CaseResult[] = [];
+  for (const one of cases) {
+    const result = await judgeClient(one, settings);
+    results.push(result);
+    onResult?.(result, results.length, cases.length);
+  }
+  return results;
+}
+
 /** Puts a client through one case. */
 export async function judgeClient(one: ClientCase, settings: ClientSettings): Promise<CaseResult> {
   const { clock, slow = false, known = {} } = settings;
@@ -265,6 +281,7 @@ export async function judgeClient(one: ClientCase, settings: ClientSettings): Pr
       notes.push(...script.notes);
     }
   });
+  await settings.client.stop?.();
   await Promise.all(probes.map((probe) => probe.close()));
   return resultOf(one, outcome, { notes, exchange: trace, duration: clock.now() - start }, known);
 }

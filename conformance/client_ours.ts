@@ -9,15 +9,19 @@ import { wait } from "./probe.ts";
 /** How long the client keeps its socket when it is done, ms. */
 const LINGER = 2_000;
 
-/** The client of this library, a new one for each task. */
-export function ourClient(options: CoAPClientOptions = {}): ClientUnderTest {
+/**
+ * The client of this library, a new one for each task.
+ *
+ * @param timeout how long it waits for a response, ms, as `get` has it
+ */
+export function ourClient(options: CoAPClientOptions = {}, timeout?: number): ClientUnderTest {
   return {
     tells: true,
     async run(task: ClientTask): Promise<ClientOutcome> {
       const client = new CoAPClient(options);
       try {
         return task.observe === undefined
-          ? await ask(client, task)
+          ? await ask(client, task, timeout)
           : await observe(client, task, options);
       } catch (error) {
         return { error: error instanceof Error ? error.message : String(error) };
@@ -29,9 +33,13 @@ export function ourClient(options: CoAPClientOptions = {}): ClientUnderTest {
   };
 }
 
-async function ask(client: CoAPClient, task: ClientTask): Promise<ClientOutcome> {
+async function ask(
+  client: CoAPClient,
+  task: ClientTask,
+  timeout: number | undefined,
+): Promise<ClientOutcome> {
   const { method, uri, payload, confirmable } = task;
-  const response = await client.request(method, uri, { payload, confirmable });
+  const response = await client.request(method, uri, { payload, confirmable, timeout });
   return { code: response.codeText, payload: response.text() };
 }
 

@@ -12,7 +12,7 @@ import {
   uintOption,
   valueOf,
 } from "./datagram.ts";
-import { bodyOf } from "./server_blocks.ts";
+import { bodyOf, upload } from "./server_blocks.ts";
 import { meet } from "./server_messages.ts";
 import type { RequestSpec, Tester } from "./tester.ts";
 
@@ -329,14 +329,24 @@ export const OBSERVE_CASES: readonly ServerCase[] = [
     await notification(t, token, 20_000);
   }),
   serverCase("7959-2.6-1", { needs: ["/obs-large"] }, async (t: Tester) => {
+    const other = await t.other();
+    const what = { code: "0.03", path: "/obs-large", size: 256 };
+    other.match(await upload(other, { ...what, body: bodyOf(1500, 9) }), { code: "2.04" });
     const [token, first] = await register(t, "/obs-large");
     t.check(blockOf(first, Opt.Block2)?.more === true, "Block2 with M", first);
-    await change(await t.other(), "/obs-large", bodyOf(1000, 9));
-    const last = bodyOf(1500, 77);
-    await change(await t.other(), "/obs-large", last.subarray(0, 1024));
+    const body = bodyOf(1500, 77);
+    other.match(await upload(other, { ...what, body }), { code: "2.04" });
     const message = await notification(t, token);
-    t.match(message, { code: "2.05", has: [Opt.Observe] });
-    await quiet(t, t.token(), t.settings.quiet);
+    t.match(message, { code: "2.05", has: [Opt.Observe, Opt.Block2] });
+    const block = blockOf(message, Opt.Block2)!;
+    t.check(block.number === 0 && block.more, "Block2 0/1", message);
+    t.match(message, { payload: body.slice(0, block.size) });
+    const options: OptionSpec[] = [[Opt.Block2, blockValue(1, false, block.size)]];
+    await t.request({ path: "/obs-large", options }, {
+      code: "2.05",
+      hasNot: [Opt.Observe],
+      payload: body.slice(block.size, 2 * block.size),
+    });
   }),
   serverCase("7959-2.6-4", { needs: ["/obs-large"], slow: true }, async (t: Tester) => {
     const block: OptionSpec = [Opt.Block2, blockValue(0, false, 64)];

@@ -607,6 +607,8 @@ export const PLUGTEST_CASES: readonly ServerCase[] = [
   plugtestCase("OBS_13", "Large state", "2.05 with Observe and Block2 0/1; the rest by plain GET", {
     needs: ["/obs-large"],
   }, async (t: Tester) => {
+    const what = { code: "0.03", path: "/obs-large", size: 256, body: bodyOf(1500) };
+    t.match(await upload(t, what), { code: "2.04" });
     const [, first] = await register(t, "/obs-large");
     const block = blockOf(first, Opt.Block2);
     t.check(block !== undefined && block.number === 0 && block.more, "Block2 0/1", first);

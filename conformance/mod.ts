@@ -1,0 +1,44 @@
+/**
+ * The conformance suite: puts CoAP servers and clients through cases named after the sections of the RFCs, over the
+ * wire.
+ *
+ * @module
+ */
+
+export {
+  type Case,
+  CaseFailure,
+  type CaseTraits,
+  type Level,
+  NotApplicable,
+  type Requirement,
+  REQUIREMENTS,
+  type ServerCase,
+} from "./case.ts";
+export {
+  type ClientCase,
+  type ClientOutcome,
+  type ClientSettings,
+  type ClientTask,
+  type ClientUnderTest,
+  runClientCases,
+  Script,
+} from "./client_case.ts";
+export { CLIENT_CASES } from "./client_cases.ts";
+export { commandClient } from "./client_command.ts";
+export { ourClient } from "./client_ours.ts";
+export { main } from "./command.ts";
+export type { TraceDatagram } from "./probe.ts";
+export { jsonReport, junitReport, type ReportHead, tapReport, textReport } from "./report.ts";
+export { htmlReport } from "./report_html.ts";
+export {
+  type CaseResult,
+  runServerCases,
+  select,
+  type ServerSettings,
+  type Status,
+  type SuiteOptions,
+} from "./runner.ts";
+export { SERVER_CASES } from "./server_cases.ts";
+export { startTarget, type Target } from "./target.ts";
+export { Tester } from "./tester.ts";
