@@ -5,6 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertMatch } from "@std/assert";
 import { CoAPResponse, Router, serve } from "@x/coap";
+import { GROUP, groupsMissing } from "../testing/multicast.ts";
 import { run } from "../scripts/process.ts";
 import { findRuntime, ROOT } from "../scripts/runtimes.mjs";
 
@@ -12,6 +13,8 @@ import { findRuntime, ROOT } from "../scripts/runtimes.mjs";
 const RUNTIME = process.versions.deno
   ? [process.execPath, "run", "--quiet", "--allow-net", "--allow-read"]
   : [process.execPath];
+
+const noGroups = await groupsMissing("127.0.0.1", GROUP, "127.0.0.1");
 
 /** A program that runs beside the test. */
 class Program {
@@ -171,11 +174,12 @@ describe("README.md", () => {
   let server: ServerProgram;
 
   /** Writes a block where imports of the library work, for a server at `origin`. */
-  function write(name: string, origin: string): string {
+  function write(name: string, origin: string, edit = (code: string): string => code): string {
     const path = join(folder, `${name}.ts`);
-    const code = blocks.get(name)!
+    const code = edit(blocks.get(name)!)
       .replaceAll(/coap:\/\/127\.0\.0\.1(?=[/"])/g, origin)
-      .replace("port: 5683", "port: 0")
+      .replaceAll("127.0.0.1:5683", origin.replace("coap://", ""))
+      .replace(/port: 568\d/, "port: 0")
       .replace("timeout: 10_000", "timeout: 500");
     writeFileSync(path, code);
     return path;
@@ -191,7 +195,10 @@ describe("README.md", () => {
   });
 
   it("has a name for every block of code", () => {
-    assertEquals([...blocks.keys()], ["client", "server", "discovery", "errors"]);
+    assertEquals(
+      [...blocks.keys()],
+      ["client", "server", "observe", "bodies", "discovery", "group", "cache", "proxy", "errors"],
+    );
     assertEquals(text.match(/```ts/g)?.length, blocks.size);
   });
 
@@ -203,18 +210,80 @@ describe("README.md", () => {
     assertEquals(code, 0, output);
   });
 
+  const runBlock = async (
+    name: string,
+    edit?: (code: string) => string,
+  ): Promise<[number | null, string]> => runProgram(write(name, await server.origin, edit));
+
   it("shows programs that do what it says", async () => {
-    const origin = await server.origin;
-    const runBlock = (name: string): Promise<[number | null, string]> =>
-      runProgram(write(name, origin));
     assertEquals(await runBlock("client"), [0, "2.05 21.5"]);
     const [code, output] = await runBlock("discovery");
     assertEquals(code, 0, output);
     assertMatch(output, /^\/sensors\/temperature [\s\S]*"rt", "temperature"|'rt', 'temperature'/);
     assertEquals(await runBlock("errors"), [0, "Changed"]);
     assertEquals(await runBlock("client"), [0, "2.05 22.5"]);
+    assertEquals(await runBlock("bodies"), [0, "100000"]);
+  });
+
+  it("shows an observer and a cache", async () => {
+    const observer = new Program(write("observe", await server.origin));
+    try {
+      await observer.prints(/^22\.5$/m);
+      await runBlock("errors", (code) => code.replace('"22.5"', '"31"'));
+      assertEquals([await observer.ended, observer.output], [0, "22.5\n31\n"]);
+    } finally {
+      await observer.close();
+    }
+    const count = "new CoAPClient({ onMessage: ({ direction }) => console.log(direction),";
+    const [code, output] = await runBlock(
+      "cache",
+      (code) => code.replace("new CoAPClient({", count),
+    );
+    assertEquals(code, 0, output);
+    assertMatch(output, /^out\nin\n31 good for 10 s\n31 good for \d s$/);
+  });
+
+  it("shows proxies", async () => {
+    const origin = await server.origin;
+    const gateway = new ServerProgram(write("proxy", origin));
+    try {
+      const uri = await gateway.origin;
+      const through = (proxy: string) => (code: string): string =>
+        code.replace("new CoAPClient()", `new CoAPClient({ proxy: "${proxy}" })`);
+      assertEquals(await runBlock("client", through(uri)), [0, "2.05 31"]);
+      const [code, output] = await runProgram("examples/client.ts", `${uri}/kitchen/temperature`);
+      assertEquals([code, output], [0, "2.05 Content\n31"]);
+      const elsewhere = (code: string): string =>
+        through(uri)(code.replace("coap://127.0.0.1", "coap://127.0.0.2"));
+      assertMatch((await runBlock("client", elsewhere))[1], /^5\.05/);
+    } finally {
+      await gateway.close();
+    }
+  });
+
+  it("shows a request to a group", { skip: noGroups }, async () => {
+    const via = `hostname: "127.0.0.1"`;
+    const joined = `multicast: [{ group: "${GROUP}", interface: "127.0.0.1" }]`;
+    const leisure = "parameters: { defaultLeisure: 20 }";
+    const member = new ServerProgram(
+      write("server", "", (code) => code.replace(via, `${via}, ${joined}, ${leisure}`)),
+    );
+    try {
+      const { port } = new URL(await member.origin);
+      const options = `{ ${via}, multicastInterface: "127.0.0.1" }`;
+      const edit = (code: string): string =>
+        code.replace("CoAPClient()", `CoAPClient(${options})`).replace(GROUP, `${GROUP}:${port}`)
+          .replace("group(uri)", "group(uri, { timeout: 500 })");
+      assertEquals(await runBlock("group", edit), [0, "127.0.0.1 21.5"]);
+    } finally {
+      await member.close();
+    }
+  });
+
+  it("shows what comes where nobody answers", async () => {
+    const path = write("errors", await server.origin);
     await server.close();
-    const [, failure] = await runBlock("errors");
+    const [, failure] = await runProgram(path);
     assertMatch(failure, /^No response: (timeout|refused)$/);
   });
 });
