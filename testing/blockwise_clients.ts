@@ -3,7 +3,7 @@
 import { blockOf, makeBody } from "./bodies.ts";
 import { type Lockstep, lockstep, type ScriptedPeer } from "./lockstep.ts";
 
-export const BODY = makeBody(300);
+export const BODY: Uint8Array = makeBody(300);
 /** Longer than EXCHANGE_LIFETIME. */
 export const LONG = 248_000;
 

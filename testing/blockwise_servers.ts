@@ -45,4 +45,4 @@ export function detailOf({ app }: Lockstep): string {
   return event.detail ?? "";
 }
 
-export const BODY = makeBody(300);
+export const BODY: Uint8Array = makeBody(300);
