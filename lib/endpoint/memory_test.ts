@@ -1,9 +1,13 @@
 import { assertEquals, assertLess } from "@std/assert";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { buildNpm } from "../../scripts/build_npm.ts";
 
 const REQUESTS = 1_000_000;
 const SOURCES = 20;
@@ -27,7 +31,9 @@ describe("memory", () => {
   const skip = isNode ? false : "the limit is stated for Node";
 
   it("stays below 150 MB after a million requests from 20 source ports", { skip }, async () => {
-    const server = start("serve.ts");
+    const folder = await mkdtemp(join(tmpdir(), "coap-memory-"));
+    await buildNpm(folder);
+    const server = start("serve.mjs", pathToFileURL(join(folder, "mod.js")).href);
     try {
       const port = await line(server);
       const load = start("load.ts", port, String(REQUESTS), String(SOURCES), "64");
@@ -38,6 +44,7 @@ describe("memory", () => {
     } finally {
       server.stdin.end();
       server.kill();
+      await rm(folder, { recursive: true });
     }
   });
 });
