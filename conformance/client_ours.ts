@@ -14,7 +14,7 @@ const LINGER = 2_000;
  *
  * @param timeout how long it waits for a response, ms, as `get` has it
  */
-export function ourClient(options: CoAPClientOptions = {}, timeout?: number): ClientUnderTest {
+export function ourClient(options: CoAPClientOptions, timeout?: number): ClientUnderTest {
   return {
     tells: true,
     async run(task: ClientTask): Promise<ClientOutcome> {

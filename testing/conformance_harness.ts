@@ -13,16 +13,21 @@ import { SeededRandom } from "./seeded_random.ts";
 /** The group that the server is a member of. */
 const GROUP = "224.0.1.187";
 
+/** Cases about what has to be switched on, and how it is. */
+const SETTINGS: Readonly<Record<string, ServeOptions>> = {
+  "7252-4.7-6": { requestRate: 10 },
+  "8516-3-1": { requestRate: 10 },
+  "9175-2.4-1": { amplification: 3 },
+};
+
 /**
  * Puts a server of its own through one case, in memory.
  *
  * @param spoil what to do to the server's socket
- * @param options how the server is set up
  */
 export async function judgeInMemory(
   one: ServerCase,
   spoil: (bind: Bind) => Bind = (bind) => bind,
-  options: ServeOptions = {},
 ): Promise<CaseResult> {
   const net = new Simulation({ latency: 5 });
   const { clock, network: { bind } } = net;
@@ -31,7 +36,7 @@ export async function judgeInMemory(
     clock,
     random: new SeededRandom(11).fill,
     multicast: [GROUP],
-    ...options,
+    ...SETTINGS[one.id],
   });
   try {
     return await net.run(
