@@ -105,6 +105,8 @@ export class ClientMode {
     let options = request.wireOptions;
     addOptions([], options, "request"); // throws what can not be sent, before anything is
     const init: CoAPRequestInit = {
+      // Where blocks have to be small the server is told with the first request.
+      blockSize: this.#core.blockSize,
       confirmable: this.#core.confirmable ?? true,
       etag: etag.length === 0 ? undefined : etag,
       options,

@@ -33,6 +33,9 @@ const DEFAULT_TIMEOUT = 60;
 /** Malformed datagrams make one error in this time at most, ms. */
 const MALFORMED_PAUSE = 1000;
 
+/** Bytes of a packet for what is not the payload. */
+const BESIDE_BLOCK = 128;
+
 /** The component's state. */
 export class Core {
   readonly options: CoAPOptions & { maxWaiting: number };
@@ -135,10 +138,19 @@ export class Core {
       receiveBufferSize: settings.inBufferSize === 0 ? undefined : settings.inBufferSize,
       sendBufferSize: settings.outBufferSize === 0 ? undefined : settings.outBufferSize,
       maxDatagramSize: settings.maxPacketSize,
-      blockSize: blockSizeFor(settings.maxPacketSize),
+      blockSize: this.blockSize,
       onMessage: (message) => this.#onMessage(message),
       onMalformed: (error) => this.#onMalformed(error),
     };
+  }
+
+  /** The largest blocks that fit in packets of `MaxPacketSize`; undefined where all do. */
+  get blockSize(): number | undefined {
+    const { maxPacketSize } = this.settings;
+    if (maxPacketSize >= 1024 + BESIDE_BLOCK) return undefined;
+    let size = 512;
+    while (size > 16 && size + BESIDE_BLOCK > maxPacketSize) size /= 2;
+    return size;
   }
 
   #onMessage(message: RawMessage): void {
@@ -151,11 +163,4 @@ export class Core {
     this.#malformedAt = now;
     this.fail(error);
   }
-}
-
-/** The largest blocks that fit in packets of that size, with room for a header and options. */
-function blockSizeFor(packet: number): number {
-  let size = 1024;
-  while (size > 16 && size + 128 > packet) size /= 2;
-  return size;
 }

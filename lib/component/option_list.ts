@@ -230,26 +230,33 @@ function suits(type: CoAPOptionValueTypes, value: Uint8Array): boolean {
  * @throws {CoAPError} `invalid-option` where a value does not fit its type or the option
  */
 export function toWire(options: Iterable<CoAPOption>): Option[] {
-  return Array.from(options, (option) => makeOption(option.number, toBytes(option)));
+  return Array.from(options, (option) => {
+    const bytes = toBytes(option);
+    if (bytes.length > MAX_LENGTH) throw misfit(option, `at most ${MAX_LENGTH} bytes`);
+    return makeOption(option.number, bytes);
+  });
 }
 
-function toBytes({ number, value, valueType }: CoAPOption): Uint8Array {
-  const misfit = (wanted: string): CoAPError => {
-    const shown = value.length > 64 ? `${value.slice(0, 64)}…` : value;
-    return new CoAPError(
-      "invalid-option",
-      `${optionName(number)} must be ${wanted}: it is "${shown}"`,
-    );
-  };
-  if (value.length > 2 * MAX_LENGTH) throw misfit(`at most ${MAX_LENGTH} bytes`);
+function misfit({ number, value }: CoAPOption, wanted: string): CoAPError {
+  const shown = value.length > 64 ? `${value.slice(0, 64)}…` : value;
+  return new CoAPError(
+    "invalid-option",
+    `${optionName(number)} must be ${wanted}: it is "${shown}"`,
+  );
+}
+
+function toBytes(option: CoAPOption): Uint8Array {
+  const { value, valueType } = option;
   if (valueType === ovtString) return UTF8.encode(value);
   if (valueType === ovtUInt) {
     if (!/^\d{1,10}$/.test(value) || Number(value) > MAX_UINT) {
-      throw misfit(`an integer from 0 to ${MAX_UINT}`);
+      throw misfit(option, `an integer from 0 to ${MAX_UINT}`);
     }
     return encodeUint(Number(value));
   }
-  if (!/^(?:[\da-f]{2})*$/i.test(value)) throw misfit("an even number of hexadecimal digits");
+  if (!/^(?:[\da-f]{2})*$/i.test(value)) {
+    throw misfit(option, "an even number of hexadecimal digits");
+  }
   const bytes = new Uint8Array(value.length / 2);
   for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(value.slice(2 * i, 2 * i + 2), 16);
   return bytes;

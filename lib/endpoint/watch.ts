@@ -24,7 +24,7 @@ export interface Watcher {
 /** How a resource is watched. */
 export type WatchInit = Pick<
   CoAPRequestInit,
-  "confirmable" | "etag" | "onSend" | "options" | "timeout"
+  "blockSize" | "confirmable" | "etag" | "onSend" | "options" | "timeout"
 >;
 
 /**
@@ -56,14 +56,14 @@ export class Watch extends Pending {
     core: ClientCore,
     uri: string,
     outline: Outline,
-    { confirmable, timeout, onSend }: WatchInit,
+    { blockSize, confirmable, timeout, onSend }: WatchInit,
     watcher: Watcher,
   ) {
     super(core.all, `GET "${uri}", observed`);
     this.#now = core.memory.now;
     this.#uri = uri;
     this.#outline = outline;
-    this.#options = { confirmable, timeout, observe: true };
+    this.#options = { blockSize, confirmable, timeout, observe: true };
     this.#onSend = onSend;
     this.#watcher = watcher;
   }
