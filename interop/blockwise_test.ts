@@ -175,7 +175,7 @@ describeWithLibcoap("client sends and fetches bodies in blocks", (test) => {
   test("100000 bytes as a stream, both ways", async () => {
     const uri = `${server.origin}/stream`;
     const body = makeBody(100_000);
-    const payload = new Blob([body]).stream();
+    const payload = new Blob([body as Uint8Array<ArrayBuffer>]).stream();
     assertEquals((await client.put(uri, { payload, contentFormat })).code, Code.Created);
     const response = await client.get(uri, { stream: true });
     assertSame(new Uint8Array(await new Response(response.body).arrayBuffer()), body);

@@ -681,18 +681,18 @@ export class CoAP extends EventTarget implements AsyncDisposable {
   override addEventListener<Name extends CoAPEventName>(
     name: Name,
     listener: CoAPEventListener<Name> | null,
-    options?: boolean | AddEventListenerOptions,
+    options?: Parameters<EventTarget["addEventListener"]>[2],
   ): void {
-    super.addEventListener(name, listener && this.#wrap(listener), options);
+    if (listener !== null) super.addEventListener(name, this.#wrap(listener), options);
   }
 
   /** Removes a listener that was added with the same options. */
   override removeEventListener<Name extends CoAPEventName>(
     name: Name,
     listener: CoAPEventListener<Name> | null,
-    options?: boolean | EventListenerOptions,
+    options?: Parameters<EventTarget["removeEventListener"]>[2],
   ): void {
-    super.removeEventListener(name, listener && this.#wrap(listener), options);
+    if (listener !== null) super.removeEventListener(name, this.#wrap(listener), options);
   }
 
   // -------------------------------------------------------------- inside

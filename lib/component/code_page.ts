@@ -80,7 +80,7 @@ export interface CodePage {
  */
 export function codePage(id: number): CodePage {
   const label = LABELS.get(id);
-  let decoder: TextDecoder;
+  let decoder: InstanceType<typeof TextDecoder>;
   try {
     if (label === undefined) throw new RangeError("No decoder for it");
     decoder = new TextDecoder(label, { ignoreBOM: true });

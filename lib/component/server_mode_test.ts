@@ -366,7 +366,7 @@ describe("CoAP as a server", () => {
       () => Promise.reject(new Error("secret later")),
       async () => {
         await later(net, 3000);
-        throw "secret text";
+        throw new Error("secret text");
       },
     ];
     coap.on("Request", () => void (coap.responseCode = "2.05"));
