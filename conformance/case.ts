@@ -16,6 +16,7 @@ export interface Requirement {
   readonly section: string;
   /** Whom it binds: codec, client, server, both, cache or proxy. */
   readonly role: string;
+  /** How binding it is. */
   readonly level: Level;
   /** In one line. */
   readonly requirement: string;
@@ -39,10 +40,13 @@ export interface Case<Subject> extends CaseTraits {
   readonly id: string;
   /** The heading below which it stands, such as `RFC 7252 section 4.2`. */
   readonly section: string;
+  /** How binding its requirement is. */
   readonly level: Level;
+  /** In one line. */
   readonly requirement: string;
   /** Stimulus and expectation, and the alternatives that conform. */
   readonly expectation: string;
+  /** Puts the subject through it; rejects with {@linkcode CaseFailure} or {@linkcode NotApplicable}. */
   readonly run: (subject: Subject) => Promise<void>;
 }
 
@@ -56,10 +60,14 @@ const BY_ID = new Map(REQUIREMENTS.map((row) => [row.id, row]));
 
 /** What was expected and what came instead. */
 export class CaseFailure extends Error {
+  /** Its class. */
   override readonly name = "CaseFailure";
+  /** What was expected. */
   readonly expected: string;
+  /** What came: in words and hexadecimal. */
   readonly actual: string;
 
+  /** Says what was expected and what came. */
   constructor(expected: string, actual: string) {
     super(`Expected ${expected}, got ${actual}`);
     this.expected = expected;
@@ -69,6 +77,7 @@ export class CaseFailure extends Error {
 
 /** Ends a case that has nothing to say about its subject. */
 export class NotApplicable extends Error {
+  /** Its class. */
   override readonly name = "NotApplicable";
 }
 

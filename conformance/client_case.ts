@@ -19,12 +19,15 @@ import { attempt, type CaseResult, resultOf, type SuiteOptions } from "./runner.
 
 /** What a client is told to do. */
 export interface ClientTask {
+  /** The method. */
   method: "GET" | "PUT" | "POST";
+  /** The resource on the scripted server. */
   uri: string;
+  /** The body of the request. @default none */
   payload?: Uint8Array;
   /** Keeps observing for this time, ms. */
   observe?: number;
-  /** @default {true} */
+  /** Whether the request is Confirmable. @default {true} */
   confirmable?: boolean;
 }
 
@@ -52,8 +55,11 @@ export interface ClientUnderTest {
 
 /** How the suite reaches a client. */
 export interface ClientSettings {
+  /** Who is judged. */
   client: ClientUnderTest;
+  /** Binds the suite's sockets. */
   bind: Bind;
+  /** Tells the time. */
   clock: Clock;
   /** Where the scripted server listens. @default {"127.0.0.1"} */
   hostname?: string;
@@ -78,6 +84,7 @@ interface ScriptSettings extends ClientSettings {
 export class Script {
   readonly #settings: ScriptSettings;
   readonly #probe: Probe;
+  /** Which of several allowed reactions was seen. */
   readonly notes: string[] = [];
   #flow: Flow | undefined = undefined;
   #outcome: Promise<ClientOutcome> | undefined = undefined;

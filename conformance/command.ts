@@ -9,6 +9,7 @@ import { runClientCases } from "./client_case.ts";
 import { CLIENT_CASES } from "./client_cases.ts";
 import { ourClient } from "./client_ours.ts";
 import { type Host, host } from "./host.ts";
+import { replayCommand } from "./replay_command.ts";
 import { jsonReport, junitReport, summaryOf, tapReport, textReport } from "./report.ts";
 import { htmlReport } from "./report_html.ts";
 import { type CaseResult, isGood, runServerCases, select, type SuiteOptions } from "./runner.ts";
@@ -18,6 +19,7 @@ import { startTarget } from "./target.ts";
 const USAGE = `Usage: conformance [options] coap://host[:port] [case ...]
        conformance [options] --client COMMAND [case ...]
        conformance --serve [port]
+       conformance replay [options] FILE
 
 Puts a CoAP server, or a client, through cases named after the sections of the RFCs. A case is an id ("7252-4.2-3"), the
 beginning of one ("7252-4", "OBS") or a section ("RFC 7641 section 4.5"); without any those run that are no SHOULD or MAY.
@@ -224,7 +226,10 @@ function readKnown(machine: Host, path: string | undefined): Record<string, stri
  *
  * @param args without the program; `["--help"]` tells what there is
  */
-export async function main(args?: readonly string[], machine: Host = host()): Promise<number> {
+export async function main(args?: readonly string[]): Promise<number> {
+  const machine = host();
+  const [first, ...rest] = args ?? machine.argv;
+  if (first === "replay") return await replayCommand(rest, machine);
   try {
     return await run(machine, parseArguments(args ?? machine.argv));
   } catch (error) {

@@ -5,10 +5,10 @@
  */
 
 /** The types of messages, by their number on the wire (RFC 7252 section 3). */
-export const TYPES = ["CON", "NON", "ACK", "RST"] as const;
+export const TYPES: readonly TypeName[] = ["CON", "NON", "ACK", "RST"];
 
 /** The type of a message. */
-export type TypeName = typeof TYPES[number];
+export type TypeName = "CON" | "NON" | "ACK" | "RST";
 
 /** Numbers of the options that cases write and look for. */
 export const Opt = {
@@ -42,35 +42,43 @@ export type OptionSpec = readonly [number: number, value: Uint8Array | string | 
 
 /** A message as it is given. */
 export interface DatagramSpec {
-  /** @default {"CON"} */
+  /** The type. @default {"CON"} */
   type?: TypeName;
   /** Class and detail, such as `"0.01"`. @default {"0.00"} */
   code?: string;
   /** The message ID. */
   id: number;
-  /** @default none */
+  /** The token. @default none */
   token?: Uint8Array;
   /** In any order; those of one number keep theirs. */
   options?: readonly OptionSpec[];
-  /** @default none */
+  /** The payload. @default none */
   payload?: Uint8Array | string;
 }
 
 /** An option as it was read. */
 export interface ParsedOption {
+  /** Its number. */
   number: number;
+  /** Its value. */
   value: Uint8Array;
 }
 
 /** A message as it was read. */
 export interface Datagram {
+  /** The type. */
   type: TypeName;
   /** Class and detail, such as `"2.05"`. */
   code: string;
+  /** The message ID. */
   id: number;
+  /** The token. */
   token: Uint8Array;
+  /** The options, as they came. */
   options: ParsedOption[];
+  /** The payload. */
   payload: Uint8Array;
+  /** The whole datagram. */
   bytes: Uint8Array;
 }
 

@@ -28,7 +28,8 @@ export { CLIENT_CASES } from "./client_cases.ts";
 export { commandClient } from "./client_command.ts";
 export { ourClient } from "./client_ours.ts";
 export { main } from "./command.ts";
-export type { TraceDatagram } from "./probe.ts";
+export type { Datagram, DatagramSpec, OptionSpec, ParsedOption, TypeName } from "./datagram.ts";
+export { type Heard, Probe, type ProbeSettings, type TraceDatagram } from "./probe.ts";
 export { jsonReport, junitReport, type ReportHead, tapReport, textReport } from "./report.ts";
 export { htmlReport } from "./report_html.ts";
 export {
@@ -41,4 +42,4 @@ export {
 } from "./runner.ts";
 export { SERVER_CASES } from "./server_cases.ts";
 export { startTarget, type Target } from "./target.ts";
-export { Tester } from "./tester.ts";
+export { type Expectation, type RequestSpec, Tester, type TesterSettings } from "./tester.ts";

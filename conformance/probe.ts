@@ -19,25 +19,31 @@ export interface TraceDatagram {
   socket: number;
   /** The peer's address and port. */
   peer: string;
+  /** The datagram. */
   bytes: Uint8Array;
 }
 
 /** What a probe hears. */
 export interface Heard {
+  /** The datagram. */
   bytes: Uint8Array;
   /** The message, or why it is none. */
   message: Datagram | string;
   /** Since the case began, ms. */
   time: number;
+  /** Where it came from. */
   from: Flow;
 }
 
 /** What the probes of one case share. */
 export interface ProbeSettings {
+  /** Binds the sockets. */
   bind: Bind;
+  /** Tells the time. */
   clock: Clock;
   /** The time at which the case began. */
   start: number;
+  /** What went over the wire. */
   trace: TraceDatagram[];
 }
 
@@ -49,6 +55,11 @@ export class Probe {
   #transport: Transport | undefined = undefined;
   #wake: (() => void) | undefined = undefined;
 
+  /**
+   * Makes a socket that is not yet bound.
+   *
+   * @param number which of the sockets, from 0
+   */
   constructor(settings: ProbeSettings, number: number) {
     this.#settings = settings;
     this.#number = number;

@@ -13,11 +13,17 @@ export type Status = "passed" | "failed" | "skipped" | "expected-failure" | "une
 
 /** A case that was run, with what it saw. */
 export interface CaseResult {
+  /** That of the case. */
   readonly id: string;
+  /** The heading below which it stands. */
   readonly section: string;
+  /** How binding the requirement is. */
   readonly level: Level;
+  /** In one line. */
   readonly requirement: string;
+  /** Stimulus and expectation. */
   readonly expectation: string;
+  /** How it ended. */
   readonly status: Status;
   /** Why it was skipped, or was to fail. */
   readonly reason?: string;
@@ -39,7 +45,7 @@ export interface ServerSettings {
   target: Address;
   /** Binds the suite's sockets. */
   bind: Bind;
-  /** @default {systemClock} */
+  /** Tells the time. @default {systemClock} */
   clock?: Clock;
   /** The address of a group that the server is a member of; without it cases of groups are skipped. */
   group?: string;

@@ -39,21 +39,27 @@ export interface RequestSpec extends Partial<DatagramSpec> {
 
 /** What a message is to be like. What is not given is not looked at. */
 export interface Expectation {
+  /** The type. */
   type?: TypeName | readonly TypeName[];
   /** A code or its beginning: `"4."` is any client error. */
   code?: string | readonly string[];
+  /** The message ID. */
   id?: number;
+  /** The token. */
   token?: Uint8Array;
   /** Numbers of options that it has. */
   has?: readonly number[];
   /** Numbers of options that it has not. */
   hasNot?: readonly number[];
+  /** The payload. */
   payload?: Uint8Array;
 }
 
 /** One endpoint of the suite in a conversation with the server. */
 export class Tester {
+  /** What the case was told. */
   readonly settings: TesterSettings;
+  /** Its socket. */
   readonly probe: Probe;
   #id: number;
   #tokens: number;
@@ -80,6 +86,7 @@ export class Tester {
     return Tester.open(this.settings);
   }
 
+  /** Tells the time. */
   get clock(): Clock {
     return this.settings.clock;
   }

@@ -1,0 +1,3 @@
+/** `npm run conformance`: the command line of the conformance suite. @module */
+
+import "../conformance/main.ts";
