@@ -57,7 +57,7 @@ export const MESSAGE_CASES: readonly ServerCase[] = [
   serverCase("7252-3-1", { needs: ["/test"] }, async (t: Tester) => {
     t.send({ path: "/test" });
     t.send({ path: "/test", type: "NON" });
-    t.sendBytes(build({ id: t.id() }));
+    t.send({ path: "/no-such-resource" });
     for (let i = 0; i < 3; i++) {
       const heard = await t.hear();
       t.check(heard !== undefined && heard.bytes[0]! >> 6 === 1, "a datagram of version 1");

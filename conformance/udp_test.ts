@@ -46,7 +46,7 @@ describe("conformance on UDP", () => {
     const blocks = ["7959-2.4-1", "7959-2.4-4", "7959-2.5-1", "7959-2.5-5", "9175-2.2-3"];
     const cases = select(CLIENT_CASES, { only: [...only, ...blocks] });
     const results = await runClientCases(cases, {
-      client: ourClient({}, 2_000),
+      client: ourClient({}, 1_000),
       bind: bindUdp,
       clock: systemClock,
       quiet: 60,
