@@ -208,17 +208,6 @@ export const CLIENT_CASES: readonly ClientCase[] = [
     s.say({ type: "ACK", id: (await s.request()).id });
     await s.silence(60_000);
   }),
-  clientCase("7252-5.3.1-2", {}, async (s: Script) => {
-    const tokens = new Set<string>();
-    for (let i = 0; i < 5; i++) {
-      s.start({ path: `/${i}` });
-      const request = await s.request();
-      tokens.add(toHex(request.token));
-      s.answer(request);
-      await s.outcome();
-    }
-    s.note(`${tokens.size} tokens in 5 requests, one after the other`);
-  }),
   clientCase("7252-5.3.1-3", {}, async (s: Script) => {
     s.start();
     const request = await s.request();

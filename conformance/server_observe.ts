@@ -311,8 +311,9 @@ export const OBSERVE_CASES: readonly ServerCase[] = [
     const second = await t.expect({ type: "CON", token }, 5_000);
     const superseded = second.id !== first.id;
     t.note(superseded ? "superseded with a new ID" : "retransmitted");
-    t.check(superseded || toHex(second.bytes) !== "", "a retransmission or the new state", second);
+    // With the same ID it is the same message.
     if (superseded) t.match(second, { payload: new TextEncoder().encode("new") });
+    else t.match(second, { payload: first.payload });
     t.reply("RST", second);
   }),
   serverCase("7641-4.5-9", { ...OBS, slow: true }, async (t: Tester) => {
