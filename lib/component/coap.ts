@@ -546,7 +546,7 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * ```ts
    * import { CoAP } from "@x/coap";
    *
-   * const server = new CoAP({});
+   * const server = new CoAP();
    * let uri = "";
    * server.on("Register", (e) => {
    *   uri = e.URI;
