@@ -146,6 +146,14 @@ export class CoAP extends EventTarget implements AsyncDisposable {
   /**
    * The pending requests by their ids: as a client those sent and not answered, as a server those received and not
    * answered. Read-only, and always up to date.
+   *
+   * @example Who waits
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * for (const [id, request] of coap.pendingRequests) console.log(id, request.method, request.URI);
+   * ```
    */
   get pendingRequests(): CoAPRequestMap {
     return this.#core.pending;
@@ -185,6 +193,17 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @default an empty array
    * @throws {RangeError} when it is set to a string that the code page can not hold
+   *
+   * @example Text and bytes
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * coap.requestData = "22.5";
+   * coap.requestContentFormat = 0; // text/plain; charset=utf-8
+   * console.log(coap.requestData.length); // 4
+   * coap.requestData = Uint8Array.of(1, 2, 3);
+   * ```
    */
   get requestData(): Uint8Array {
     return this.#core.request.data;
@@ -252,6 +271,19 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @default {""}
    * @throws {CoAPError} 707 when it is set to anything else
+   *
+   * @example What it takes
+   * ```ts
+   * import { CoAP, CoAPError } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * coap.responseCode = "2.05";
+   * try {
+   *   coap.responseCode = "1.05";
+   * } catch (error) {
+   *   if (error instanceof CoAPError) console.log(error.code, coap.responseCode); // 707 2.05
+   * }
+   * ```
    */
   get responseCode(): string {
     return this.#core.response.code;
@@ -478,6 +510,18 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * observed twice: nothing is sent.
    *
    * @throws {CoAPError} (the promise rejects) as `get` does
+   *
+   * @example Until it is warm
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * async function warm(coap: CoAP, uri: string): Promise<void> {
+   *   coap.on("Notification", (e) => {
+   *     if (e.isLatest && Number(e.response.text()) > 20) e.stopObserving = true;
+   *   });
+   *   await coap.startObserving(uri);
+   * }
+   * ```
    */
   startObserving(uri: string): Promise<string> {
     return this.#asClient(() => this.#client.observe(uri));
@@ -526,6 +570,21 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @throws {CoAPError} (the promise rejects) 706 where no such request is pending; 707 where `responseCode` is not of
    * class 2, 4 or 5, 701 where an option does not fit, and then it is still pending; 712 where it is no server
+   *
+   * @example An answer that comes later
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * coap.on("Request", (e) => {
+   *   e.sendResponse = false;
+   *   setTimeout(async () => {
+   *     if (!coap.pendingRequests.has(e.requestId)) return; // canceled meanwhile
+   *     coap.responseCode = "2.05";
+   *     await coap.sendResponse(e.requestId);
+   *   }, 1000);
+   * });
+   * ```
    */
   sendResponse(requestId: string): Promise<void> {
     return this.#asServer(() => this.#server.respond(requestId));
@@ -584,6 +643,18 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * 711; as a server no response is sent, and `ResponseComplete` fires with 711.
    *
    * @throws {CoAPError} (the promise rejects) 706 where no such request is pending
+   *
+   * @example Nobody waits for it any more
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * coap.on("RequestComplete", (e) => console.log(e.requestId, e.errorCode)); // 1 711
+   * coap.timeout = 0;
+   * const id = await coap.get("coap://127.0.0.1:9/");
+   * await coap.cancelRequest(id);
+   * await coap.shutdown();
+   * ```
    */
   async cancelRequest(requestId: string): Promise<void> {
     if (this.#server.cancel(requestId)) return;
