@@ -30,6 +30,21 @@ export { ourClient } from "./client_ours.ts";
 export { main } from "./command.ts";
 export type { Datagram, DatagramSpec, OptionSpec, ParsedOption, TypeName } from "./datagram.ts";
 export { type Heard, Probe, type ProbeSettings, type TraceDatagram } from "./probe.ts";
+export {
+  type Capture,
+  type CapturedDatagram,
+  type Endpoint,
+  explain,
+  type ExplainedMessage,
+  type Finding,
+  readCapture,
+  type Replay,
+  replay,
+  replayFile,
+  type ReplayOptions,
+  replayText,
+  type ReplayTextOptions,
+} from "./replay.ts";
 export { jsonReport, junitReport, type ReportHead, tapReport, textReport } from "./report.ts";
 export { htmlReport } from "./report_html.ts";
 export {
