@@ -137,6 +137,18 @@ describe("the error codes of CoAP", () => {
     assertEquals(await fails(coap.get(SERVER)), [705, 705]);
   });
 
+  it("705: a server whose client's host refuses the response", async () => {
+    const server = await net.listener();
+    server.on("Request", (e) => void (e.sendResponse = false));
+    await throwAt(5683, encode({ type: MessageType.NonConfirmable, code: Code.GET, id: 1 }));
+    net.network.conditions.refuse = true;
+    const told = listen(server, ["Error"]);
+    server.responseCode = "2.05";
+    await server.sendResponse("1.1");
+    await net.after(100);
+    assertEquals(told.map(([, { errorCode }]) => errorCode), [705]);
+  });
+
   it("706: an id that is not pending", async () => {
     assertEquals((await failure(coap.cancelRequest("1"))).code, 706);
     await coap.startListening();

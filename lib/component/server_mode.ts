@@ -296,7 +296,7 @@ export class ServerMode {
     this.#answering.delete(id);
     this.#keepAlive();
     const [code, text] = OUTCOMES[outcome]!;
-    // What was refused before it had an id is nobody's business; notifications have that of their registration.
+    // A notification is reported with the number of the request that registered.
     this.#told(
       answer?.entry.requestId ?? `${this.#generation}.${id}`,
       answer?.entry.request,
