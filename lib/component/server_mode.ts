@@ -61,6 +61,8 @@ export class ServerMode {
   #starting: Promise<void> | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
   #listening = false;
+  /** Whether the socket keeps the process alive. */
+  #keepsAlive = true;
   #queue: Queue = { waiting: [], busy: false };
   /** Sockets so far: their numbers of requests start anew. */
   #generation = 0;
@@ -116,7 +118,7 @@ export class ServerMode {
     this.#generation++;
     this.#queue = { waiting: [], busy: false };
     this.#server = server;
-    this.#listening = true;
+    this.#listening = this.#keepsAlive = true;
     server.begin();
     const { address, port } = server.driver.address;
     this.#core.log(LogLevel.Info, `Listening at ${address} port ${port}`);
@@ -154,9 +156,10 @@ export class ServerMode {
 
   /** After the end of listening the process may end when nothing is pending. */
   #keepAlive(): void {
-    const server = this.#server;
-    if (server === undefined) return;
-    server.driver.keepAlive = this.#listening || this.#entries.size > 0 || this.#answering.size > 0;
+    const keeps = this.#listening || this.#entries.size > 0 || this.#answering.size > 0;
+    if (this.#server === undefined || this.#keepsAlive === keeps) return;
+    this.#keepsAlive = keeps;
+    this.#server.driver.keepAlive = keeps;
   }
 
   // -------------------------------------------------------------- requests
