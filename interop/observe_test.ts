@@ -73,8 +73,8 @@ async function serveState(keep: Keep, options: ServeOptions = {}) {
   return {
     uri: `coap://127.0.0.1:${server.address.port}/state`,
     told,
-    /** Waits until somebody observes. */
-    observed: () => waitUntil(() => told.length > 0),
+    /** Waits until somebody observes and has the first state. */
+    observed: () => waitUntil(() => told.length > 0 && whole > 0),
     /** Tells the observer a state and waits until it has that: an acknowledgement, and the last block. */
     async change(to: Uint8Array): Promise<void> {
       state = to;
