@@ -27,7 +27,7 @@ export { resolveHost } from "./resolve.ts";
  *
  * For each group there is a socket of `node:dgram` bound to the group's address, which Windows does not allow. A socket
  * bound to a wildcard gets what is sent to groups as well: there the port is shared (SO_REUSEADDR), and what arrives at
- * it waits two turns of the event loop, some 50 µs, for its copy to arrive at a group's socket. Bind to an address to
+ * it waits two turns of the event loop for its copy to arrive at a group's socket. Bind to an address to
  * avoid both.
  *
  * Failures after that go to `handler.error` with the `code` of the system: `ECONNREFUSED` for a closed
