@@ -15,7 +15,7 @@ import { Entropy } from "./entropy.ts";
 import { Exchanges } from "./exchange.ts";
 import { GroupCall } from "./group.ts";
 import { Ping } from "./ping.ts";
-import type { Shared, Upper } from "./layers.ts";
+import type { MessageLayer, Shared, Upper } from "./layers.ts";
 import { Reliability } from "./reliability.ts";
 import { checkAbove, Serving } from "./serving.ts";
 import { newStats, type Stats } from "./stats.ts";
@@ -82,7 +82,7 @@ export class Engine {
   /** Counters since the engine was made. */
   readonly stats: Stats = newStats();
   readonly #shared: Shared;
-  readonly #layer: Reliability;
+  readonly #layer: MessageLayer;
   readonly #exchanges: Exchanges;
   readonly #serving: Serving;
   readonly #host: CallHost;
@@ -113,8 +113,8 @@ export class Engine {
     };
     // The layers below reach the engine through these alone: none of it is part of its face.
     const upper: Upper = {
-      onRequest: (now, peer, flow, message, seen) =>
-        this.#serving.onRequest(now, peer, flow, message, seen),
+      onRequest: (now, peer, flow, message, receipt) =>
+        this.#serving.onRequest(now, peer, flow, message, receipt),
       onResponse: (now, peer, flow, message) =>
         this.#exchanges.onResponse(now, peer, flow, message),
       onStrayReset: (now, peer, id) => this.#serving.observers.onReset(now, peer, id),
@@ -172,8 +172,8 @@ export class Engine {
         this.#host.uploads.size,
       ),
       handling: this.#serving.size,
-      duplicates: this.#layer.answered.size,
-      replyBytes: this.#layer.answered.bytes,
+      duplicates: this.#layer.remembered.size,
+      replyBytes: this.#layer.remembered.bytes,
       transfers: this.#serving.blocks.size,
       transferBytes: this.#serving.blocks.bytes,
       observers: this.#serving.observers.size,

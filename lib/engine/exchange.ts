@@ -16,11 +16,9 @@ import {
 import { CoAPError } from "../errors.ts";
 import type { GroupCall } from "./group.ts";
 import type { Peer } from "./peers.ts";
-import type { Shared } from "./layers.ts";
+import type { MessageLayer, Receipt, Shared } from "./layers.ts";
 import { ageMaxAge } from "./max_age.ts";
-import type { Reliability } from "./reliability.ts";
 import { Sent, type SentFailure, type SentOwner } from "./sent.ts";
-import type { Seen } from "./seen.ts";
 import type { Timed } from "./timers.ts";
 import type { AnswerOutcome, ExchangeId, FailureReason, Outline } from "./types.ts";
 
@@ -118,7 +116,7 @@ export class ServerExchange implements SentOwner {
   readonly flow: Flow;
   /** The request; whole where it came in blocks. */
   request: Message;
-  readonly seen: Seen;
+  readonly receipt: Receipt;
   /** The Block1 that the response acknowledges the request with. */
   block1: number | undefined = undefined;
   /** The Block2 that the request asks for. */
@@ -137,14 +135,14 @@ export class ServerExchange implements SentOwner {
     peer: Peer,
     flow: Flow,
     request: Message,
-    seen: Seen,
+    receipt: Receipt,
   ) {
     this.#exchanges = exchanges;
     this.id = id;
     this.peer = peer;
     this.flow = flow;
     this.request = request;
-    this.seen = seen;
+    this.receipt = receipt;
   }
 
   onSent(): void {
@@ -217,7 +215,7 @@ export class Exchanges {
   /** Requests of ours without an outcome. */
   size = 0;
   readonly #shared: Shared;
-  readonly #layer: Reliability;
+  readonly #layer: MessageLayer;
   readonly #tokenLength: number;
   /** Separate responses on their way. */
   #responses = 0;
@@ -227,7 +225,7 @@ export class Exchanges {
 
   constructor(
     shared: Shared,
-    layer: Reliability,
+    layer: MessageLayer,
     tokenLength: number,
     onAnswered: AnswerListener,
   ) {
@@ -397,20 +395,20 @@ export class Exchanges {
 
   /** Answers a request: in its acknowledgement where that has not gone out, else separately. */
   respond(now: number, exchange: ServerExchange, outline: Outline, confirmable: boolean): void {
-    const { seen, peer, request } = exchange;
+    const { receipt, peer, request } = exchange;
     // A response to a group's request goes to its sender alone.
     const flow = exchange.flow.multicast ? peer.flow : exchange.flow;
-    if (this.#layer.piggybacks(seen)) {
+    if (this.#layer.piggybacks(receipt)) {
       const reply = encode({
         type: MessageType.Acknowledgement,
         code: outline.code,
-        id: seen.id,
+        id: receipt.id,
         token: request.token,
         options: outline.options,
         payload: outline.payload,
       }, this.#shared);
       checkSize(reply);
-      this.#layer.answer(flow, seen, reply, false);
+      this.#layer.answer(flow, receipt, reply, false);
       return this.answered(exchange, "sent");
     }
     // A peer that asks without end and acknowledges nothing must not pile them up.
@@ -424,7 +422,7 @@ export class Exchanges {
       payload: outline.payload,
     }, this.#shared);
     checkSize(bytes);
-    this.#layer.answer(flow, seen, undefined, false);
+    this.#layer.answer(flow, receipt, undefined, false);
     if (!confirmable && this.#layer.sendOnce(now, peer, flow, bytes)) {
       return this.answered(exchange, "sent");
     }
@@ -469,7 +467,7 @@ export class Exchanges {
 
   /** Leaves a request without an answer; a Confirmable one is acknowledged. */
   stayQuiet(exchange: ServerExchange): void {
-    this.#layer.answer(exchange.flow, exchange.seen, undefined, true);
+    this.#layer.answer(exchange.flow, exchange.receipt, undefined, true);
   }
 
   /** A response is out of our hands. */

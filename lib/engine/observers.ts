@@ -9,9 +9,8 @@ import { type ServerExchange, tokenKey } from "./exchange.ts";
 import { Outgoing } from "./message_states.ts";
 import { Farewell, formatOf, Observer, type Resource, State, variantOf } from "./observer.ts";
 import type { Peer } from "./peers.ts";
-import type { Shared } from "./layers.ts";
+import type { MessageLayer, Shared } from "./layers.ts";
 import { ageMaxAge } from "./max_age.ts";
-import type { Reliability } from "./reliability.ts";
 import { Sent } from "./sent.ts";
 import type { ServerBlocks } from "./server_blocks.ts";
 import type { Timed } from "./timers.ts";
@@ -63,7 +62,7 @@ export class Observers {
   /** Registrations. */
   size = 0;
   readonly #shared: Shared;
-  readonly #layer: Reliability;
+  readonly #layer: MessageLayer;
   readonly #blocks: ServerBlocks;
   readonly #emit: (event: EngineEvent) => void;
   readonly #resources = new Map<string, Resource>();
@@ -81,7 +80,7 @@ export class Observers {
 
   constructor(
     shared: Shared,
-    layer: Reliability,
+    layer: MessageLayer,
     blocks: ServerBlocks,
     emit: (event: EngineEvent) => void,
   ) {

@@ -3,8 +3,8 @@
 import type { Flow } from "../flow.ts";
 import { Code } from "../wire/code.ts";
 import { encode } from "../wire/message.ts";
+import type { MessageLayer } from "./layers.ts";
 import type { Peer } from "./peers.ts";
-import type { Reliability } from "./reliability.ts";
 import { Sent, type SentFailure, type SentOwner } from "./sent.ts";
 import type { EngineEvent, ExchangeId } from "./types.ts";
 
@@ -12,7 +12,7 @@ import type { EngineEvent, ExchangeId } from "./types.ts";
 export class Ping implements SentOwner {
   readonly id: ExchangeId;
   readonly #flow: Flow;
-  readonly #layer: Reliability;
+  readonly #layer: MessageLayer;
   readonly #sent: Sent;
   readonly #settle: (event: EngineEvent & { id: ExchangeId }) => void;
 
@@ -20,7 +20,7 @@ export class Ping implements SentOwner {
     id: ExchangeId,
     peer: Peer,
     flow: Flow,
-    layer: Reliability,
+    layer: MessageLayer,
     settle: (event: EngineEvent & { id: ExchangeId }) => void,
   ) {
     this.id = id;

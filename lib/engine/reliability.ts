@@ -21,10 +21,10 @@ import {
   OutgoingInput,
   UNMATCHED,
 } from "./message_states.ts";
-import type { Shared, Upper } from "./layers.ts";
+import type { MessageLayer, Shared, Upper } from "./layers.ts";
 import { Outbox, typeCount } from "./outbox.ts";
 import { Peer, Peers } from "./peers.ts";
-import { IdWait, type Sent, type SentLayer } from "./sent.ts";
+import { IdWait, type Sent } from "./sent.ts";
 import { Answered } from "./answered.ts";
 import { Seen } from "./seen.ts";
 import type { Transmit } from "./types.ts";
@@ -40,10 +40,10 @@ function sweepAt(time: number): number {
 }
 
 /** Confirmable and Non-confirmable messages, duplicates, acknowledgements and Resets. */
-export class Reliability implements SentLayer {
+export class Reliability implements MessageLayer {
   readonly peers: Peers = new Peers();
   /** Messages received and answered. */
-  readonly answered: Answered;
+  readonly remembered: Answered;
   readonly #shared: Shared;
   readonly #upper: Upper;
   readonly #outbox: Outbox;
@@ -55,7 +55,7 @@ export class Reliability implements SentLayer {
   constructor(shared: Shared, upper: Upper) {
     this.#shared = shared;
     this.#upper = upper;
-    this.answered = new Answered(
+    this.remembered = new Answered(
       shared.limits,
       shared.stats,
       shared.entropy.uint16() << 16 | shared.entropy.uint16(),
@@ -161,17 +161,17 @@ export class Reliability implements SentLayer {
   ): boolean {
     const seen = peer.seen?.get(id);
     const active = seen !== undefined && seen.expires > now;
-    const entry = active ? -1 : this.answered.find(peer, id, now);
+    const entry = active ? -1 : this.remembered.find(peer, id, now);
     if (!active && entry < 0) return false;
     this.#shared.stats.duplicates++;
-    const state = active ? seen.state : this.answered.state(entry);
+    const state = active ? seen.state : this.remembered.state(entry);
     // A duplicate changes no state.
     switch (effectOf(INCOMING.steps[state * INCOMING.inputs + input]!)) {
       case IncomingEffect.EmptyAck:
         this.#outbox.acknowledge(flow, id);
         break;
       case IncomingEffect.Repeat: {
-        const reply = this.answered.reply(entry);
+        const reply = this.remembered.reply(entry);
         // A message ID alone makes a duplicate: a small one must not get what a large one did.
         const { amplification } = this.#shared;
         if (peer.validated || reply.length <= size * amplification) this.#outbox.emit(flow, reply);
@@ -200,7 +200,7 @@ export class Reliability implements SentLayer {
     if (known === undefined) return;
     const state = confirmable ? Incoming.Acknowledged : Incoming.Closed;
     const expires = now + this.#lifetime(confirmable);
-    this.answered.add(known, message.id, state, expires, undefined);
+    this.remembered.add(known, message.id, state, expires, undefined);
   }
 
   #acknowledged(now: number, flow: Flow, message: Message): void {
@@ -469,7 +469,7 @@ export class Reliability implements SentLayer {
     }
     seen.forget();
     const repeated = seen.state === Incoming.Answered ? reply : undefined;
-    this.answered.add(seen.peer, seen.id, seen.state, seen.expires, repeated);
+    this.remembered.add(seen.peer, seen.id, seen.state, seen.expires, repeated);
   }
 
   #appendDue(seen: Seen, flow: Flow): void {
@@ -497,7 +497,7 @@ export class Reliability implements SentLayer {
 
   /** When `tick` has something to do, ms. */
   get deadline(): number {
-    let at = this.answered.deadline;
+    let at = this.remembered.deadline;
     const oldest = this.peers.oldest;
     if (oldest !== undefined) {
       at = Math.min(at, oldest.activeAt + this.#shared.parameters.exchangeLifetime);
@@ -515,12 +515,12 @@ export class Reliability implements SentLayer {
       seen.state = nextOf(INCOMING.steps[seen.state * INCOMING.inputs + IncomingInput.AckDelay]!);
       this.#outbox.acknowledge(flow, seen.id);
     }
-    this.answered.expire(now);
+    this.remembered.expire(now);
     const { exchangeLifetime } = this.#shared.parameters;
     let oldest = this.peers.oldest;
     while (oldest !== undefined && oldest.activeAt + exchangeLifetime <= now) {
       // What it sent has expired, though behind later answers of a slow application.
-      this.answered.forget(oldest);
+      this.remembered.forget(oldest);
       if (this.#idle(now, oldest)) this.peers.remove(oldest);
       else this.peers.touch(oldest, now);
       oldest = this.peers.oldest;
@@ -551,7 +551,7 @@ export class Reliability implements SentLayer {
     for (let tries = 0; tries < 16; tries++) {
       const peer = this.peers.oldest!;
       if (peer.holds === 0 && peer.sent === undefined && peer.firstWaiting === undefined) {
-        this.answered.forget(peer);
+        this.remembered.forget(peer);
         this.peers.remove(peer);
         this.#shared.stats.evictedPeers++;
         return true;

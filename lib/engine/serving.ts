@@ -17,9 +17,7 @@ import { EchoMint } from "./echo.ts";
 import { checkForwarded, type Exchanges, MAX_DATAGRAM, ServerExchange } from "./exchange.ts";
 import { Observers } from "./observers.ts";
 import type { Peer } from "./peers.ts";
-import type { Shared } from "./layers.ts";
-import type { Reliability } from "./reliability.ts";
-import type { Seen } from "./seen.ts";
+import type { MessageLayer, Receipt, Shared } from "./layers.ts";
 import { ServerBlocks } from "./server_blocks.ts";
 import type { Timed } from "./timers.ts";
 import type {
@@ -40,7 +38,7 @@ const LONGEST_ECHO = MAX_DATAGRAM - 6;
 /** What serving needs of the engine. */
 export interface ServingHost {
   readonly shared: Shared;
-  readonly layer: Reliability;
+  readonly layer: MessageLayer;
   readonly exchanges: Exchanges;
   readonly blockSize: number;
   nextId(): ExchangeId;
@@ -91,7 +89,7 @@ export class Serving {
     peer: Peer,
     flow: Flow,
     message: Message,
-    seen: Seen,
+    receipt: Receipt,
   ): boolean | undefined {
     if (!this.#serve) return false;
     if (message.token.length > LONGEST_ECHO) {
@@ -111,7 +109,7 @@ export class Serving {
       peer,
       flow,
       message,
-      seen,
+      receipt,
     );
     peer.holds++;
     this.#handling.set(exchange.id, exchange);
@@ -269,12 +267,12 @@ export class Serving {
 
   /** What an address that is not validated may be sent instead of a response. */
   #economize(now: number, exchange: ServerExchange, outline: Outline): Outline {
-    const { seen, request } = exchange;
+    const { receipt, request } = exchange;
     // What a separate response follows, the empty acknowledgement, counts as well.
-    const spent = this.#host.layer.piggybacks(seen) || request.type !== MessageType.Confirmable
+    const spent = this.#host.layer.piggybacks(receipt) || request.type !== MessageType.Confirmable
       ? 0
       : 4;
-    const budget = seen.size * this.#host.shared.amplification - spent;
+    const budget = receipt.size * this.#host.shared.amplification - spent;
     const fits = (candidate: Outline) =>
       this.#host.exchanges.measure(exchange, candidate) <= budget;
     if (fits(outline)) return outline;
