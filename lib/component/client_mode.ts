@@ -49,6 +49,7 @@ export class ClientMode {
   /** By the normal form of the URI. */
   readonly #observed = new Map<string, Observed>();
   #client: CoAPClient | undefined = undefined;
+  #closing: Promise<void> | undefined = undefined;
   #lastId = 0;
   /**
    * Events are delivered one after the other, each with a turn of its own: whoever awaits a request finds its response
@@ -63,6 +64,11 @@ export class ClientMode {
   /** Whether a socket is open or about to be. */
   get isOpen(): boolean {
     return this.#client !== undefined;
+  }
+
+  /** Whether it is being closed: then there are no further requests. */
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
   }
 
   /** The socket that is open. */
@@ -175,8 +181,9 @@ export class ClientMode {
     this.#end(call);
     this.#core.response.take(response);
     const { ok, code, codeText } = response;
-    const description = ok ? "" : [codeText, codeName(code)].join(" ").trimEnd();
-    this.#told(call, response, ok ? 0 : 709, description);
+    const fine = ok || code === Code.Empty; // that stands for the one that No-Response asked not to send
+    const description = fine ? "" : [codeText, codeName(code)].join(" ").trimEnd();
+    this.#told(call, response, fine ? 0 : 709, description);
     call.result.resolve("");
   }
 
@@ -304,9 +311,12 @@ export class ClientMode {
   }
 
   /** Cancels everything and closes the socket; resolves when all events were delivered. */
-  async close(): Promise<void> {
-    const client = this.#client;
-    if (client === undefined) return;
+  close(): Promise<void> {
+    if (this.#client === undefined) return Promise.resolve();
+    return this.#closing ??= this.#close(this.#client).finally(() => this.#closing = undefined);
+  }
+
+  async #close(client: CoAPClient): Promise<void> {
     const calls = [...this.#calls.values()];
     for (const { abort, record: { requestId } } of calls) {
       abort(new CoAPError("canceled", `Request "${requestId}" is canceled: shut down`));
@@ -314,6 +324,6 @@ export class ClientMode {
     this.#observed.clear();
     await Promise.all(calls.map(({ over }) => over.promise));
     await client.close();
-    if (this.#client === client) this.#client = undefined;
+    this.#client = undefined;
   }
 }

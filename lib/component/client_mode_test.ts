@@ -317,6 +317,38 @@ describe("CoAP as a client", () => {
     assertEquals(await net.run(coap.get(SERVER)), "");
   });
 
+  it("a response that No-Response asked not to send completes without a code", async () => {
+    await net.serve(() => CoAPResponse.text("x"));
+    await net.run(coap.get(SERVER));
+    coap.requestOptions.add(new CoAPOption(258, "26"));
+    const told = listen(coap);
+    assertEquals(await net.run(coap.get(SERVER)), "");
+    assertEquals(inWords(told), ["RequestComplete 2 0"]);
+    assertEquals([told[0]![1].errorDescription, coap.responseCode, coap.responseData.length], [
+      "",
+      "",
+      0,
+    ]);
+  });
+
+  it("a listener may shut it down", async () => {
+    await net.serve(() => CoAPResponse.text("x"));
+    let down: Promise<void> | undefined;
+    coap.once("RequestComplete", () => down = coap.shutdown());
+    assertEquals(await net.run(coap.get(SERVER)), "");
+    await down;
+    assertEquals(await net.run(coap.get(SERVER)), "");
+  });
+
+  it("what is no option among the options is a TypeError, before anything is sent", async () => {
+    for (const junk of ["x", { number: 15, value: "a" }, undefined]) {
+      coap.requestOptions.clear();
+      (coap.requestOptions as unknown[]).push(junk);
+      await assertRejects(() => coap.get(SERVER), TypeError, "Only a CoAPOption");
+    }
+    assertEquals([net.sent.length, coap.pendingRequests.size], [0, 0]);
+  });
+
   it("refuses methods out of range before anything is sent", async () => {
     for (const method of [0, 32, 1.5, NaN]) {
       await assertRejects(() => coap.sendCustomRequest(SERVER, method), RangeError, `"${method}"`);

@@ -420,12 +420,16 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * a server. A Non-confirmable request gets a Non-confirmable response unless the property was set.
    *
    * @default {true}
+   * @throws {TypeError} when it is set to anything but a boolean
    */
   get useConfirmableMessages(): boolean {
     return this.#core.confirmable ?? true;
   }
   set useConfirmableMessages(use: boolean) {
-    this.#core.confirmable = Boolean(use);
+    if (typeof use !== "boolean") {
+      throw new TypeError(`useConfirmableMessages must be a boolean: it is "${String(use)}"`);
+    }
+    this.#core.confirmable = use;
   }
   /** The same as {@linkcode CoAP.useConfirmableMessages}. */
   isUseConfirmableMessages(): boolean {
@@ -550,8 +554,7 @@ export class CoAP extends EventTarget implements AsyncDisposable {
     if (this.#core.settings.useConnection) {
       throw new CoAPError("wrong-mode", "A connected socket can not listen: see UseConnection");
     }
-    await this.#client.close();
-    await this.#server.listen();
+    await this.#server.listen(this.#client.close());
   }
 
   /**
@@ -668,6 +671,7 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * read as "True" and "False". What this platform can not do throws instead of having no effect. The settings are
    * listed in `docs/component.md`.
    *
+   * @throws {TypeError} (the promise rejects) where it is no string
    * @throws {RangeError} (the promise rejects) where there is no such setting, or it does not take the value
    * @throws {CoAPError} (the promise rejects) 712 where a setting of the socket is set while one is open
    *
@@ -701,7 +705,8 @@ export class CoAP extends EventTarget implements AsyncDisposable {
 
   /**
    * Ends everything and closes the socket: pending requests complete with 711, `Unregistered` fires for each observer, and
-   * the servers of observed resources are told. Afterwards it can be used again, in either mode.
+   * the servers of observed resources are told. Afterwards it can be used again, in either mode; until the promise
+   * resolves requests are refused with 712, and `startListening` waits.
    */
   async shutdown(): Promise<void> {
     await Promise.all([this.#client.close(), this.#server.close()]);
@@ -786,6 +791,7 @@ export class CoAP extends EventTarget implements AsyncDisposable {
       if (this.#server.isOpen) {
         throw new CoAPError("wrong-mode", "It is a server until it is shut down");
       }
+      if (this.#client.isClosing) throw new CoAPError("wrong-mode", "It is being shut down");
       return call();
     } catch (error) {
       return Promise.reject(error);

@@ -2,6 +2,7 @@
 
 /** The encodings of the platform's text decoder by code page. */
 const LABELS: ReadonlyMap<number, string> = new Map([
+  [708, "asmo-708"],
   [866, "ibm866"],
   [874, "windows-874"],
   [932, "shift_jis"],
@@ -60,8 +61,11 @@ const MULTI_BYTE = new Set([
   "iso-2022-jp",
 ]);
 
-/** The decoder takes US-ASCII for windows-1252: what is above stays out. */
+/** The decoder takes some pages for larger ones of Windows. This one ends at 0x7f… */
 const ASCII = 20127;
+/** …and these have control characters from 0x80 to 0x9f. */
+const WITH_CONTROLS = new Set([28591, 28599]);
+const MISSING = "\uFFFD";
 
 /** Turns strings into bytes and back. */
 export interface CodePage {
@@ -87,21 +91,22 @@ export function codePage(id: number): CodePage {
   } catch (cause) {
     throw new RangeError(`Code page "${id}" is not known on this platform`, { cause });
   }
-  return { id, encode: encoderOf(id, label), decode: (bytes) => decoder.decode(bytes) };
-}
-
-function encoderOf(id: number, label: string): CodePage["encode"] {
+  const decode = (bytes: Uint8Array): string => decoder.decode(bytes);
   if (label === "utf-8") {
     const encoder = new TextEncoder();
-    return (text) => encoder.encode(text);
+    return { id, decode, encode: (text) => encoder.encode(text) };
   }
-  if (label.startsWith("utf-16")) return (text) => encodeUtf16(text, label === "utf-16le");
-  if (MULTI_BYTE.has(label)) {
-    return () => {
+  if (label.startsWith("utf-16")) {
+    return { id, decode, encode: (text) => encodeUtf16(text, label === "utf-16le") };
+  }
+  if (!MULTI_BYTE.has(label)) return singleBytePage(id, decode);
+  return {
+    id,
+    decode,
+    encode: () => {
       throw new RangeError(`Code page "${id}" only decodes: give bytes instead of a string`);
-    };
-  }
-  return singleByteEncoder(id, label);
+    },
+  };
 }
 
 function encodeUtf16(text: string, littleEndian: boolean): Uint8Array {
@@ -111,18 +116,23 @@ function encodeUtf16(text: string, littleEndian: boolean): Uint8Array {
   return bytes;
 }
 
-/** A page of one byte per character is what its decoder makes of each byte, the other way round. */
-function singleByteEncoder(id: number, label: string): CodePage["encode"] {
-  const byteOf = new Map<string, number>();
-  const decoder = new TextDecoder(label);
-  for (let byte = 0; byte < (id === ASCII ? 0x80 : 0x100); byte++) {
-    const character = decoder.decode(Uint8Array.of(byte));
-    if (character !== "\uFFFD") byteOf.set(character, byte);
-  }
-  return (text) =>
-    Uint8Array.from(text, (character) => {
-      const byte = byteOf.get(character);
-      if (byte !== undefined) return byte;
-      throw new RangeError(`Code page "${id}" has no character "${character}"`);
-    });
+/** A page of one byte per character: a table, and the same the other way round. */
+function singleBytePage(id: number, decodeByte: CodePage["decode"]): CodePage {
+  const characters = Array.from({ length: 0x100 }, (_, byte) => {
+    if (byte >= 0x80 && id === ASCII) return MISSING;
+    if (byte >= 0x80 && byte < 0xa0 && WITH_CONTROLS.has(id)) return String.fromCharCode(byte);
+    return decodeByte(Uint8Array.of(byte));
+  });
+  const bytes = new Map(characters.map((character, byte) => [character, byte]));
+  bytes.delete(MISSING);
+  return {
+    id,
+    decode: (text) => Array.from(text, (byte) => characters[byte]).join(""),
+    encode: (text) =>
+      Uint8Array.from(text, (character) => {
+        const byte = bytes.get(character);
+        if (byte !== undefined) return byte;
+        throw new RangeError(`Code page "${id}" has no character "${character}"`);
+      }),
+  };
 }

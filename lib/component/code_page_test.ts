@@ -15,6 +15,9 @@ describe("code pages", () => {
     [1200, "A€", [0x41, 0, 0xac, 0x20]],
     [1201, "A€😀", [0, 0x41, 0x20, 0xac, 0xd8, 0x3d, 0xde, 0]],
     [20127, "A~", [0x41, 0x7e]],
+    [28591, "é\x80\x9f", [0xe9, 0x80, 0x9f]],
+    [28599, "ğ\x80", [0xf0, 0x80]],
+    [708, "ا", [0xc7]],
   ];
   for (const [id, text, bytes] of encoded) {
     it(`${id} encodes and decodes "${text}"`, () => {
@@ -44,6 +47,9 @@ describe("code pages", () => {
   it("say which character they do not have", () => {
     assertThrows(() => codePage(1252).encode("aЖ"), RangeError, '"1252" has no character "Ж"');
     assertThrows(() => codePage(20127).encode("é"), RangeError, '"é"');
+    assertThrows(() => codePage(28591).encode("€"), RangeError, '"€"');
+    assertThrows(() => codePage(1252).encode("\uFFFD"), RangeError);
+    assertEquals(codePage(20127).decode(Uint8Array.of(0x41, 0xe9)), "A\uFFFD");
   });
 
   it("refuse what the platform does not know", () => {

@@ -232,12 +232,34 @@ describe("the error codes of CoAP", () => {
     await coap.get(SERVER);
   });
 
-  it("712: while the server's socket is being bound", async () => {
+  it("712: from the call of startListening on", async () => {
+    await net.listener();
     const starting = coap.startListening();
-    await Promise.resolve();
-    await Promise.resolve();
-    assertEquals((await failure(coap.get(SERVER))).code, 712);
+    for (let turn = 0; turn < 4; turn++) {
+      assertEquals((await failure(coap.get(SERVER))).code, 712, `turn ${turn}`);
+    }
     await starting;
+    await coap.shutdown();
+    assertEquals(net.sent.length, 0);
+  });
+
+  it("712: from the call of shutdown to its end, also for those whom it interrupts", async () => {
+    const server = await net.listener();
+    server.on("Request", (e) => void (e.sendResponse = false));
+    coap.timeout = 0;
+    const again: Promise<number>[] = [];
+    coap.on(
+      "RequestComplete",
+      () => void again.push(failure(coap.get(SERVER)).then((e) => e.code)),
+    );
+    await coap.get(SERVER);
+    await net.after(100);
+    const shutting = Promise.all([coap.shutdown(), coap.shutdown()]);
+    assertEquals((await failure(coap.get(SERVER))).code, 712);
+    await shutting;
+    assertEquals(await Promise.all(again), [712]);
+    assertEquals([coap.pendingRequests.size, coap.localPort], [0, 0]);
+    assertEquals(await coap.get(SERVER), "2");
   });
 
   it("712: settings of the socket while one is open", async () => {

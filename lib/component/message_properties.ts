@@ -2,7 +2,7 @@
 
 import { CoAPError } from "../errors.ts";
 import { CoAPResponse } from "../endpoint/response.ts";
-import { parseCode } from "../wire/code.ts";
+import { Code, parseCode } from "../wire/code.ts";
 import type { Option } from "../wire/option.ts";
 import { CoAPOptionList, fromWire, toWire } from "./option_list.ts";
 
@@ -136,7 +136,7 @@ export class ResponseProperties extends MessageProperties {
   /** All to what a response says. */
   take(response: CoAPResponse): void {
     this.load(response, response.contentFormat, response.etag);
-    this.#code = response.codeText;
+    this.#code = response.code === Code.Empty ? "" : response.codeText; // no response was asked for
   }
 
   /**

@@ -175,9 +175,7 @@ export class CoAPOptionList extends Array<CoAPOption> {
    * @throws {TypeError} where it is no `CoAPOption`
    */
   add(option: CoAPOption): void {
-    if (!(option instanceof CoAPOption)) {
-      throw new TypeError(`Only a CoAPOption can be added: it is "${String(option)}"`);
-    }
+    if (!(option instanceof CoAPOption)) throw notAnOption(option);
     this.push(option);
   }
 
@@ -227,14 +225,20 @@ function suits(type: CoAPOptionValueTypes, value: Uint8Array): boolean {
 /**
  * Options of the component as they go into a message.
  *
+ * @throws {TypeError} where something else is among them
  * @throws {CoAPError} `invalid-option` where a value does not fit its type or the option
  */
 export function toWire(options: Iterable<CoAPOption>): Option[] {
   return Array.from(options, (option) => {
+    if (!(option instanceof CoAPOption)) throw notAnOption(option);
     const bytes = toBytes(option);
     if (bytes.length > MAX_LENGTH) throw misfit(option, `at most ${MAX_LENGTH} bytes`);
     return makeOption(option.number, bytes);
   });
+}
+
+function notAnOption(value: unknown): TypeError {
+  return new TypeError(`Only a CoAPOption is an option: it is "${String(value)}"`);
 }
 
 function misfit({ number, value }: CoAPOption, wanted: string): CoAPError {

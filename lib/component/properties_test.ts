@@ -90,7 +90,7 @@ const PROPERTIES: Property[] = [
     boolean: true,
     default: true,
     valid: [false, true],
-    invalid: [],
+    invalid: [["false", TypeError], [0, TypeError], [undefined, TypeError]],
   },
 ];
 

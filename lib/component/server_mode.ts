@@ -2,7 +2,8 @@
 
 import { CoAPError } from "../errors.ts";
 import { ExchangeServer } from "../endpoint/exchange_server.ts";
-import type { IncomingRequest } from "../endpoint/incoming_request.ts";
+import { asksToObserve, type IncomingRequest } from "../endpoint/incoming_request.ts";
+import { isRefusal } from "../endpoint/pending.ts";
 import { CoAPResponse } from "../endpoint/response.ts";
 import { Code } from "../wire/code.ts";
 import { normalizeUri } from "../wire/uri.ts";
@@ -58,8 +59,10 @@ export class ServerMode {
   /** Answered requests of whose response the outcome is not known, by the server's number. */
   readonly #answering = new Map<number, { entry: Entry; response: CoAPResponse }>();
   #server: ExchangeServer | undefined = undefined;
-  #starting: Promise<void> | undefined = undefined;
-  #closing: Promise<void> | undefined = undefined;
+  /** Openings and closings of the socket, one after the other in the order of the calls. */
+  #transition: Promise<void> = Promise.resolve();
+  /** Openings that wait or are under way. */
+  #openings = 0;
   #listening = false;
   /** Whether the socket keeps the process alive. */
   #keepsAlive = true;
@@ -78,7 +81,7 @@ export class ServerMode {
 
   /** Whether the socket is open or about to be. */
   get isOpen(): boolean {
-    return this.#server !== undefined || this.#starting !== undefined;
+    return this.#server !== undefined || this.#openings > 0;
   }
 
   /** The socket that is open. */
@@ -89,15 +92,26 @@ export class ServerMode {
 
   // -------------------------------------------------------------- the socket
 
-  /** Binds the socket where it is not, and takes requests. */
-  async listen(): Promise<void> {
-    await this.#closing;
-    if (this.#server === undefined) {
-      this.#starting ??= this.#bind().finally(() => this.#starting = undefined);
-      return await this.#starting;
-    }
-    this.#listening = true;
-    this.#keepAlive();
+  /** Binds the socket where it is not, as soon as the client's is closed, and takes requests. */
+  listen(clientClosed: Promise<void>): Promise<void> {
+    this.#openings++;
+    return this.#next(async () => {
+      await clientClosed;
+      if (this.#server === undefined) return this.#bind();
+      this.#listening = true;
+      this.#keepAlive();
+    }).finally(() => this.#openings--);
+  }
+
+  /** Ends everything and closes the socket; events say so. */
+  close(): Promise<void> {
+    return this.#next(() => this.#close());
+  }
+
+  #next(step: () => Promise<void>): Promise<void> {
+    const done = this.#transition.then(step);
+    this.#transition = done.catch(() => {}); // whoever called hears of it
+    return done;
   }
 
   async #bind(): Promise<void> {
@@ -131,13 +145,7 @@ export class ServerMode {
     this.#core.log(LogLevel.Info, "Stopped listening");
   }
 
-  /** Ends everything and closes the socket; events say so. */
-  close(): Promise<void> {
-    return this.#closing ??= this.#close().finally(() => this.#closing = undefined);
-  }
-
   async #close(): Promise<void> {
-    await this.#starting?.catch(() => {}); // whoever started hears of it
     const server = this.#server;
     if (server === undefined) return;
     this.#listening = false;
@@ -347,13 +355,8 @@ export function unknownRequest(requestId: string): CoAPError {
   return new CoAPError("unknown-request", `No request is pending with the id "${requestId}"`);
 }
 
-/** Whether a request asks to be registered (RFC 7641 section 2). */
-function asksToObserve(request: IncomingRequest): boolean {
-  return request.observe === 0 && (request.code === Code.GET || request.code === Code.FETCH);
-}
-
 /** What the network reports of a client that is gone has a number. */
 function toRefusal(error: unknown): unknown {
-  if ((error as { code?: unknown }).code !== "ECONNREFUSED") return error;
+  if (!isRefusal(error)) return error;
   return new CoAPError("refused", "Message was refused by the client's host", { cause: error });
 }

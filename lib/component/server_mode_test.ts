@@ -462,6 +462,26 @@ describe("CoAP as a server", () => {
     assertEquals([other.listening, other.localPort], [true, 5684]);
   });
 
+  it("the last call of startListening and shutdown decides, awaited or not", async () => {
+    const other = net.component();
+    for (const last of ["startListening", "shutdown", "startListening", "reset"] as const) {
+      const calls = ["shutdown", "startListening", "shutdown", "startListening", last] as const;
+      await Promise.all(calls.map((name) => other[name]()));
+      assertEquals([other.listening, other.localPort > 0], Array(2).fill(last[1] === "t"), last);
+    }
+  });
+
+  it("a listener may shut it down, and the client hears nothing more", async () => {
+    const told = listen(coap, ["Error", "ResponseComplete"]);
+    coap.on("Request", async () => {
+      await coap.shutdown();
+      coap.responseCode = "2.05";
+    });
+    const error = await failure(net.run(client.get(SERVER, { timeout: 1000 })));
+    assertEquals([error.code, inWords(told)], [704, ["ResponseComplete 1.1 711"]]);
+    assertEquals([coap.listening, coap.localPort], [false, 5683]); // as it was set
+  });
+
   it("startListening ends what was open as a client", async () => {
     const other = net.component();
     coap.on("Request", (e) => void (e.sendResponse = false));

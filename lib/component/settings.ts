@@ -68,10 +68,14 @@ export class Settings {
   /**
    * Reads "Name" or sets "Name=value"; then the answer is empty.
    *
+   * @throws {TypeError} where it is no string
    * @throws {RangeError} where there is no such setting or it does not take that value
    * @throws {CoAPError} `wrong-mode` where it can not be set while a socket is open
    */
   config(text: string): string {
+    if (typeof text !== "string") {
+      throw new TypeError(`A setting is given as a string: it is "${String(text)}"`);
+    }
     const equals = text.indexOf("=");
     const name = (equals < 0 ? text : text.slice(0, equals)).trim();
     const setting = this.#settings.get(name.toLowerCase());

@@ -107,6 +107,10 @@ describe("the settings of CoAP", () => {
   it("an unknown name is an error", async () => {
     await assertRejects(() => make().config("Nonsense"), RangeError, '"Nonsense"');
     await assertRejects(() => make().config("Nonsense=1"), RangeError, '"Nonsense"');
+    for (const text of ["", "=", "=1"]) await assertRejects(() => make().config(text), RangeError);
+    for (const text of [undefined, null, 5]) {
+      await assertRejects(() => make().config(text as unknown as string), TypeError, `"${text}"`);
+    }
   });
 
   it("LocalHost and LocalPort are the properties", async () => {

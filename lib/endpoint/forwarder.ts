@@ -13,7 +13,7 @@ import { BackOff } from "./back_off.ts";
 import { ResponseCache } from "./cache.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
 import { type CallEvent, type Driver, systemRandom } from "./driver.ts";
-import type { IncomingRequest } from "./incoming_request.ts";
+import { asksToObserve, type IncomingRequest } from "./incoming_request.ts";
 import { Pending } from "./pending.ts";
 import type { Lodger, ProxyHost } from "./proxy_host.ts";
 import {
@@ -35,11 +35,6 @@ import { OwnSockets, type Route, Routes } from "./sockets.ts";
 export type ForwarderOptions =
   & Pick<ProxyOptions, "cache" | "client" | "identifier">
   & Required<Pick<ProxyOptions, "confirmable" | "hopLimit" | "timeout">>;
-
-/** Whether a request is a GET or FETCH that asks to observe. */
-function asksToObserve({ code, observe }: IncomingRequest): boolean {
-  return observe === 0 && (code === Code.GET || code === Code.FETCH);
-}
 
 /** Whether a request is one of OSCORE: no other is like it (RFC 8613 section 10). */
 function isProtected({ options = [] }: Outline): boolean {

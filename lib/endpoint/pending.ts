@@ -32,6 +32,11 @@ const FAILURES: Record<FailureReason, string> = {
 /** The peer's host says that its port is closed; Windows says it in the second way. */
 const REFUSED = new Set(["ECONNREFUSED", "ECONNRESET"]);
 
+/** Whether an error of the network says that nobody listens where something was sent. */
+export function isRefusal(error: unknown): boolean {
+  return REFUSED.has((error as { code?: string }).code ?? "");
+}
+
 /** Something that a client has begun, from the call on until it is over. */
 export abstract class Pending implements Call {
   flow: Flow | undefined = undefined;
@@ -118,9 +123,8 @@ export abstract class Pending implements Call {
   /** @ignore The driver calls it. */
   onUnreachable(cause: Error): void {
     const { address, port } = this.flow!;
-    const refused = REFUSED.has((cause as { code?: string }).code ?? "");
     this.fail(
-      refused
+      isRefusal(cause)
         ? new CoAPError("refused", `Nobody listens at "${address}" port ${port}`, { cause })
         : new CoAPError("transport", `Could not send to "${address}" port ${port}`, { cause }),
     );
