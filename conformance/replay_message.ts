@@ -33,6 +33,7 @@ const FORMAT_ROWS: Record<FormatErrorReason, string> = {
   "option-value-truncated": "7252-3.1-5",
   "option-number": "7252-3.1-6",
   "payload-missing": "7252-3-10",
+  "frame-length": "8323-3.2-1",
 };
 
 /** The first option number for experiments (RFC 7252 section 12.2). */

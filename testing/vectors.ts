@@ -7,6 +7,7 @@ import coapData from "../fixtures/vectors/rfc7252-appendix-a.json" with { type: 
 import uriData from "../fixtures/vectors/rfc7252-uri.json" with { type: "json" };
 import observeData from "../fixtures/vectors/rfc7641-appendix-a.json" with { type: "json" };
 import blockData from "../fixtures/vectors/rfc7959-section3.json" with { type: "json" };
+import streamData from "../fixtures/vectors/rfc8323.json" with { type: "json" };
 import tokenData from "../fixtures/vectors/rfc8974.json" with { type: "json" };
 
 /** Bytes of hexadecimal digits. */
@@ -166,3 +167,36 @@ export const extendedTokens: {
     expected?: string;
   }[];
 } = tokenData as typeof extendedTokens;
+
+/** A message of a reliable transport; `zeros` bytes of zero follow `hex`. */
+export interface FrameVector {
+  id: string;
+  title: string;
+  code: string;
+  token: string;
+  options: { number: number; hex: string }[];
+  hex: string;
+  zeros?: number;
+}
+
+/** `rfc8323.json` */
+export const streams: {
+  frames: FrameVector[];
+  figure2: FrameVector[];
+  signaling: FrameVector[];
+  websocket: FrameVector[];
+  bert: {
+    id: string;
+    title: string;
+    steps: {
+      req?: string;
+      rsp?: string;
+      block1_hex?: string;
+      block2_hex?: string;
+      payload?: number;
+    }[];
+    body: number;
+  }[];
+  malformed: { id: string; hex_stream: string; why: string; expected: string }[];
+  stream: { id: string; hex_stream: string; messages: string[] }[];
+} = streamData as unknown as typeof streams;

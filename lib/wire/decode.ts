@@ -84,49 +84,80 @@ class DecodedMessage implements Message {
  */
 export function decode(bytes: Uint8Array, settings?: CodecSettings): Message {
   const end = bytes.length;
-  if (end < 4) return malformed(bytes, "too-short", 0);
+  if (end < 4) return malformed(MessageType.Confirmable, 0, 0, "too-short", 0);
   const first = bytes[0]!;
-  if (first >> 6 !== 1) return malformed(bytes, "version", 0);
+  if (first >> 6 !== 1) return malformed(MessageType.Confirmable, 0, 0, "version", 0);
   const code = bytes[1]!;
-  let tokenLength = first & 0x0f;
-  let tokenStart = 4;
+  return decodeRest(
+    bytes,
+    4,
+    first & 0x0f,
+    first >> 4 & 3,
+    code,
+    bytes[2]! << 8 | bytes[3]!,
+    settings,
+  );
+}
+
+/**
+ * Reads what follows the header: token, options, payload. The same over all transports.
+ *
+ * @param start where the token begins, or the extension of its length
+ * @param tokenNibble the token length as the header has it
+ */
+export function decodeRest(
+  bytes: Uint8Array,
+  start: number,
+  tokenNibble: number,
+  type: number,
+  code: number,
+  id: number,
+  settings: CodecSettings | undefined,
+): Message {
+  const end = bytes.length;
+  let tokenLength = tokenNibble;
+  let tokenStart = start;
   if (tokenLength > 8) {
     if (tokenLength === 15 || settings?.extendedTokens !== true) {
-      return malformed(bytes, "token-length", 0);
+      return malformed(type, code, id, "token-length", 0);
     }
-    if (code === 0) return malformed(bytes, "empty-message", end > 4 ? 4 : 0);
+    if (code === 0) return malformed(type, code, id, "empty-message", end > start ? start : 0);
     if (tokenLength > 12) {
-      tokenStart = tokenLength === 13 ? 5 : 6;
-      if (tokenStart > end) return malformed(bytes, "token-truncated", 4);
-      tokenLength = tokenLength === 13 ? bytes[4]! + 13 : (bytes[4]! << 8 | bytes[5]!) + 269;
+      tokenStart += tokenLength === 13 ? 1 : 2;
+      if (tokenStart > end) return malformed(type, code, id, "token-truncated", start);
+      tokenLength = tokenLength === 13
+        ? bytes[start]! + 13
+        : (bytes[start]! << 8 | bytes[start + 1]!) + 269;
     }
   }
-  if (code === 0 && (end > 4 || tokenLength > 0)) {
-    return malformed(bytes, "empty-message", end > 4 ? 4 : 0);
+  if (code === 0 && (end > start || tokenLength > 0)) {
+    return malformed(type, code, id, "empty-message", end > start ? start : 0);
   }
   const tokenEnd = tokenStart + tokenLength;
-  if (tokenEnd > end) return malformed(bytes, "token-truncated", 4);
+  if (tokenEnd > end) return malformed(type, code, id, "token-truncated", start);
 
   let options = NO_OPTIONS as Option[];
   let payloadStart = end;
   let number = 0;
   let position = tokenEnd;
   while (position < end) {
-    const start = position;
+    const at = position;
     const head = bytes[position++]!;
     if (head === PAYLOAD_MARKER) {
-      if (position === end) return malformed(bytes, "payload-missing", start);
+      if (position === end) return malformed(type, code, id, "payload-missing", at);
       payloadStart = position;
       break;
     }
     let delta = head >> 4;
     let length = head & 0x0f;
     if (delta > 12 || length > 12) {
-      if (delta === 15) return malformed(bytes, "option-delta", start);
-      if (length === 15) return malformed(bytes, "option-length", start);
+      if (delta === 15) return malformed(type, code, id, "option-delta", at);
+      if (length === 15) return malformed(type, code, id, "option-length", at);
       // 13 is followed by one byte, 14 by two.
       const extended = Math.max(delta - 12, 0) + Math.max(length - 12, 0);
-      if (position + extended > end) return malformed(bytes, "option-extension-truncated", start);
+      if (position + extended > end) {
+        return malformed(type, code, id, "option-extension-truncated", at);
+      }
       if (delta === 13) {
         delta = bytes[position++]! + 13;
       } else if (delta === 14) {
@@ -139,9 +170,9 @@ export function decode(bytes: Uint8Array, settings?: CodecSettings): Message {
       }
     }
     number += delta;
-    if (number > 0xffff) return malformed(bytes, "option-number", start);
+    if (number > 0xffff) return malformed(type, code, id, "option-number", at);
     const valueEnd = position + length;
-    if (valueEnd > end) return malformed(bytes, "option-value-truncated", start);
+    if (valueEnd > end) return malformed(type, code, id, "option-value-truncated", at);
     const option = new OptionView(number, bytes, position, valueEnd);
     if (options === NO_OPTIONS) options = [option];
     else options.push(option);
@@ -149,9 +180,9 @@ export function decode(bytes: Uint8Array, settings?: CodecSettings): Message {
   }
   return new DecodedMessage(
     bytes,
-    first >> 4 & 3,
+    type,
     code,
-    bytes[2]! << 8 | bytes[3]!,
+    id,
     tokenStart,
     tokenEnd,
     options,
@@ -160,17 +191,13 @@ export function decode(bytes: Uint8Array, settings?: CodecSettings): Message {
   );
 }
 
-function malformed(bytes: Uint8Array, reason: FormatErrorReason, offset: number): Message {
-  const known = reason !== "too-short" && reason !== "version";
-  return new DecodedMessage(
-    EMPTY_BYTES,
-    known ? bytes[0]! >> 4 & 3 : MessageType.Confirmable,
-    known ? bytes[1]! : 0,
-    known ? bytes[2]! << 8 | bytes[3]! : 0,
-    0,
-    0,
-    NO_OPTIONS,
-    0,
-    { reason, offset },
-  );
+/** A message with an error: nothing but its header is known, and not even that where it can not be told. */
+export function malformed(
+  type: number,
+  code: number,
+  id: number,
+  reason: FormatErrorReason,
+  offset: number,
+): Message {
+  return new DecodedMessage(EMPTY_BYTES, type, code, id, 0, 0, NO_OPTIONS, 0, { reason, offset });
 }

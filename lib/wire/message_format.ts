@@ -34,6 +34,7 @@ export type MessageType = (typeof MessageType)[keyof typeof MessageType];
  * | `option-value-truncated` | fewer bytes than the value's length | the option's |
  * | `option-number` | a number above 65535 | the option's |
  * | `payload-missing` | a payload marker with nothing behind it | the marker's |
+ * | `frame-length` | a length of RFC 8323 that is not that of the frame | 0 |
  */
 export type FormatErrorReason =
   | "too-short"
@@ -46,7 +47,8 @@ export type FormatErrorReason =
   | "option-extension-truncated"
   | "option-value-truncated"
   | "option-number"
-  | "payload-missing";
+  | "payload-missing"
+  | "frame-length";
 
 /** A message format error. */
 export interface FormatError {
@@ -63,11 +65,11 @@ export interface FormatError {
  * them, and copy a message by naming its properties, since `{ ...message }` leaves the accessors out.
  */
 export interface Message {
-  /** Confirmable, Non-confirmable, Acknowledgement or Reset. */
+  /** Confirmable, Non-confirmable, Acknowledgement or Reset; over reliable transports Confirmable. */
   readonly type: MessageType;
   /** The code, 0 to 255; see `Code`. */
   readonly code: number;
-  /** The message ID, 0 to 65535. */
+  /** The message ID, 0 to 65535; over reliable transports 0. */
   readonly id: number;
   /** The token, 0 to 8 bytes, or up to 65804 with extended tokens. */
   readonly token: Uint8Array;

@@ -24,6 +24,7 @@ export {
   parseCode,
 } from "./code.ts";
 export { ContentFormat, contentFormat, mediaType } from "./content_format.ts";
+export { decodeFrame, encodeFrame, type FrameSettings, frameSize } from "./frame.ts";
 export { canonicalIPv6, isIPv4, isIPv6 } from "./ip_address.ts";
 export {
   filterLinks,
@@ -65,6 +66,14 @@ export {
   stringOptions,
   uintOption,
 } from "./option.ts";
+export {
+  BASE_MESSAGE_SIZE,
+  checkSignalingOptions,
+  findSignalingOption,
+  SignalingOption,
+  signalingOption,
+  type SignalingOptionDefinition,
+} from "./signaling.ts";
 export {
   composeUri,
   decomposeUri,
