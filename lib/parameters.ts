@@ -165,6 +165,12 @@ export interface Limits {
    */
   handling: number;
   /**
+   * The same for one peer. One more is answered 4.29 (RFC 8516).
+   *
+   * @default {1024}
+   */
+  handlingPerPeer: number;
+  /**
    * Messages remembered so that a duplicate is known, about 150 bytes each. When full, the oldest answered one goes.
    *
    * @default {65536}
@@ -198,12 +204,26 @@ export interface Limits {
    */
   transfers: number;
   /**
+   * The same for one peer, request bodies and responses each. A further request body is answered 4.29 (RFC 8516); for a
+   * further response that peer's own one longest unused goes.
+   *
+   * @default {128}
+   */
+  transfersPerPeer: number;
+  /**
    * Bytes of these bodies together, request bodies and responses each; full means the same as for `transfers`. The requests
    * that observe, their options and bodies (FETCH), are bounded by as much: beyond it one is answered as a plain request.
    *
    * @default {67108864}
    */
   transferBytes: number;
+  /**
+   * Bytes of these bodies of one peer, request bodies and responses each; full means the same as for
+   * `transfersPerPeer`.
+   *
+   * @default {16777216} or twice `bodyBytes` where that is more
+   */
+  transferBytesPerPeer: number;
   /**
    * Observations that a server keeps, about 600 bytes each. A further one is answered as a plain request.
    *
@@ -223,12 +243,15 @@ export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
   peers: 65_536,
   exchanges: 65_536,
   handling: 16_384,
+  handlingPerPeer: 1024,
   duplicates: 65_536,
   duplicatesPerPeer: 16_384,
   replyBytes: 16 * 1024 * 1024,
   bodyBytes: 8 * 1024 * 1024,
   transfers: 1024,
+  transfersPerPeer: 128,
   transferBytes: 64 * 1024 * 1024,
+  transferBytesPerPeer: 16 * 1024 * 1024,
   observers: 65_536,
   observersPerPeer: 1024,
 });
@@ -248,6 +271,9 @@ export function deriveLimits(given: Partial<Limits> = {}): Readonly<Limits> {
       throw new RangeError(`Limit ${name} must be an integer of at least 1: it is "${value}"`);
     }
     limits[name] = value;
+  }
+  if (given.transferBytesPerPeer === undefined) {
+    limits.transferBytesPerPeer = Math.max(limits.transferBytesPerPeer, 2 * limits.bodyBytes);
   }
   return Object.freeze(limits);
 }

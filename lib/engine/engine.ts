@@ -32,25 +32,25 @@ import type {
   Variant,
 } from "./types.ts";
 
-/** What an engine holds at a moment. All zero, and `deadline` `Infinity`, when it is at rest. */
+/** What an engine holds at a moment, each bounded by one of the `Limits`. All 0 when it is at rest. */
 export interface EngineSizes {
-  /** Peers known. */
+  /** Peers known (limit `peers`). */
   peers: number;
-  /** Requests of ours without an outcome. */
+  /** Requests of ours without an outcome (`exchanges`). */
   exchanges: number;
-  /** Requests of peers at the application. */
+  /** Requests of peers at the application (`handling`). */
   handling: number;
-  /** Messages remembered against duplicates. */
+  /** Messages remembered against duplicates (`duplicates`). */
   duplicates: number;
-  /** Bytes of replies kept for them. */
+  /** Bytes of replies kept for them (`replyBytes`). */
   replyBytes: number;
-  /** Blockwise transfers that state is kept for. */
+  /** Blockwise transfers that state is kept for, in both directions (twice `transfers`). */
   transfers: number;
-  /** Bytes of their bodies. */
+  /** Bytes of their bodies (twice `transferBytes`). */
   transferBytes: number;
-  /** Observations of peers. */
+  /** Observations of peers (`observers`). */
   observers: number;
-  /** Timers set. */
+  /** Timers set: a few for each exchange, observation or response under way. */
   timers: number;
 }
 
@@ -233,6 +233,7 @@ export class Engine {
       this.#calls.delete(call.id);
       throw error;
     }
+    this.stats.requestsSent++;
     return call.id;
   }
 
@@ -308,6 +309,14 @@ export class Engine {
    */
   challenge(now: number, id: ExchangeId): void {
     this.#serving.challenge(now, id);
+  }
+
+  /**
+   * Answers a request 5.03 with a Max-Age of a few seconds: there is more to do than time for it (RFC 7252 section
+   * 5.9.3.4). Counted as `rejectedLate`.
+   */
+  shed(now: number, id: ExchangeId): void {
+    this.#serving.shed(now, id);
   }
 
   /**

@@ -92,6 +92,79 @@ describe("transfers that are abandoned or hostile", () => {
     assertEquals(replies[0]!.code, Code.Continue);
   });
 
+  it("10,000 first blocks from one port: as many as its limit, 4.29 to the rest, others go on", () => {
+    const ladder = lockstep({ serve: true });
+    const { engine } = ladder;
+    const body = makeBody(1024);
+    const sender = new Sender(ladder, 1);
+    const counts = new Map<number, number>();
+    for (let n = 0; n < 10_000; n++) {
+      const path = makeOption(OptionNumber.UriPath, `${n}`);
+      const { replies } = sender.sends(Code.PUT, [path, block1(0, true, 6)], body);
+      const { code, options } = replies[0]!;
+      counts.set(code, (counts.get(code) ?? 0) + 1);
+      if (code !== Code.Continue) assertEquals(uintOption(options, OptionNumber.MaxAge), 30);
+    }
+    assertEquals([...counts], [[Code.Continue, 128], [Code.TooManyRequests, 9872]]);
+    assertEquals([engine.sizes.transfers, engine.stats.rejectedLimit], [128, 9872]);
+    const other = new Sender(ladder, 2).sends(Code.PUT, [PATH, block1(0, true, 6)], body);
+    assertEquals(other.replies[0]!.code, Code.Continue);
+    answers(ladder);
+  });
+
+  it("large bodies from one port: as many bytes as its limit, others go on", () => {
+    const limits = { transferBytes: 300_000, transferBytesPerPeer: 100_000 };
+    const ladder = lockstep({ serve: true, limits });
+    const { engine } = ladder;
+    const body = makeBody(1024);
+    const sender = new Sender(ladder, 1);
+    const codes = new Set<number>();
+    for (let number = 0; number < 100; number++) {
+      for (let n = 0; n < 10; n++) {
+        const path = makeOption(OptionNumber.UriPath, `${n}`);
+        const { replies } = sender.sends(Code.PUT, [path, block1(number, true, 6)], body);
+        codes.add(replies[0]!.code);
+        assertLessOrEqual(engine.sizes.transferBytes, limits.transferBytesPerPeer);
+      }
+    }
+    // Those that grew too large are dropped: their next block belongs to nothing.
+    assertEquals(
+      codes,
+      new Set([Code.Continue, Code.TooManyRequests, Code.RequestEntityIncomplete]),
+    );
+    const other = new Sender(ladder, 2).sends(Code.PUT, [PATH, block1(0, true, 6)], body);
+    assertEquals(other.replies[0]!.code, Code.Continue);
+    answers(ladder);
+  });
+
+  it("large responses to one port do not cost another its own", () => {
+    const ladder = lockstep({ serve: true });
+    const { engine, now } = ladder;
+    const body = makeBody(3000);
+    const get = (flow: Flow, id: number, path: string, block: number): Message => {
+      const options = [makeOption(OptionNumber.UriPath, path), {
+        number: OptionNumber.Block2,
+        value: encodeUint(block * 16 + 6),
+      }];
+      engine.receive(now, flow, encode({ code: Code.FETCH, id, options }));
+      const event = engine.pollEvent();
+      if (event?.type === "request") {
+        engine.respond(now, event.id, { code: Code.Content, payload: body });
+      }
+      const reply = decode(engine.pollTransmit()!.bytes.slice());
+      assertEquals(engine.pollTransmit(), undefined);
+      return reply;
+    };
+    const { flow: one } = new Sender(ladder, 1);
+    const { flow: other } = new Sender(ladder, 2);
+    get(other, 1, "r", 0);
+    for (let n = 0; n < 5000; n++) get(one, n, `${n}`, 0);
+    assertEquals(engine.sizes.transfers, 128 + 1);
+    assertEquals(get(other, 2, "r", 1).payload, body.subarray(1024, 2048));
+    assertEquals(get(one, 5001, "4999", 1).payload, body.subarray(1024, 2048));
+    assertEquals(get(one, 5002, "0", 1).code, Code.RequestEntityIncomplete);
+  });
+
   it("ever larger bodies from many ports stay within the limit of bytes", () => {
     const ladder = lockstep({ serve: true, limits: { transferBytes: 1_000_000 } });
     const { engine } = ladder;

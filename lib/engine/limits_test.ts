@@ -8,7 +8,9 @@ import {
 import { afterEach, describe, it } from "node:test";
 import { type Lockstep, lockstep, settle } from "../../testing/lockstep.ts";
 import { CoAPError } from "../errors.ts";
-import { deriveLimits } from "../parameters.ts";
+import { deriveLimits, type Limits } from "../parameters.ts";
+import { Code } from "../wire/code.ts";
+import { OptionNumber, uintOption } from "../wire/option.ts";
 
 /** The error that a call is refused with because of a limit. */
 function refused(call: () => unknown): CoAPError {
@@ -156,13 +158,13 @@ describe("limit of handling", () => {
       return app.serves("GET /slow");
     });
     peer.sends("CON GET 0x0003 token 03 /slow");
-    peer.receives("ACK 5.03 0x0003 token 03 Max-Age:1");
+    const { bytes } = peer.receives("ACK 5.03 0x0003 token 03 Max-Age:_");
     peerAt(5684).sends("NON GET 0x0003 token 04 /slow");
-    peerAt(5684).receives("NON 5.03 _ token 04 Max-Age:1");
+    peerAt(5684).receives("NON 5.03 _ token 04 Max-Age:_");
     assertEquals([engine.sizes.handling, engine.stats.rejectedLimit], [2, 2]);
     // A duplicate of it gets the same.
     peer.sends("CON GET 0x0003 token 03 /slow");
-    peer.receives("ACK 5.03 0x0003 token 03 Max-Age:1");
+    assertEquals(peer.receives("ACK 5.03 0x0003 token 03 Max-Age:_").bytes, bytes);
     app.answers("2.05", { id: first });
     peer.receives("ACK 2.05 0x0001 token 01");
     peer.sends("CON GET 0x0004 token 05 /slow");
@@ -171,6 +173,75 @@ describe("limit of handling", () => {
     app.answers("2.05", { id: second });
     peer.receives("ACK 2.05 0x0002 token 02");
     silence();
+  });
+
+  it("one more of the same peer is answered 4.29, those of others are served", () => {
+    const { app, peer, peerAt, engine, after } = lockstep({
+      serve: true,
+      limits: { handlingPerPeer: 2 },
+    });
+    const ids = [1, 2].map((id) => {
+      peer.sends(`CON GET ${hex(id)} token 0${id} /slow`);
+      return app.serves("GET /slow");
+    });
+    peer.sends("CON GET 0x0003 token 03 /slow");
+    peer.receives("ACK 4.29 0x0003 token 03 Max-Age:_");
+    peer.sends("NON GET 0x0004 token 04 /slow");
+    peer.receives("NON 4.29 _ token 04 Max-Age:_");
+    assertEquals([engine.sizes.handling, engine.stats.rejectedLimit], [2, 2]);
+    peerAt(5684).sends("CON GET 0x0003 token 04 /slow");
+    app.answers("2.05", { id: app.serves("GET /slow") });
+    peerAt(5684).receives("ACK 2.05 0x0003 token 04");
+    // An empty acknowledgement ends no request.
+    after(500);
+    for (const id of [1, 2]) peer.receives(`ACK Empty ${hex(id)}`);
+    peer.sends("CON GET 0x0005 token 05 /slow");
+    peer.receives("ACK 4.29 0x0005 token 05 Max-Age:_");
+    app.cancels(ids[0]);
+    peer.sends("CON GET 0x0006 token 06 /slow");
+    app.cancels(app.serves("GET /slow"));
+    peer.receives("ACK Empty 0x0006");
+    app.cancels(ids[1]);
+  });
+
+  it("who is refused is told to wait for 1 to 4 s, drawn", () => {
+    const { app, peer, engine } = lockstep({ serve: true, limits: { handling: 1 } });
+    peer.sends("CON GET 0x0000 token 01 /slow");
+    const first = app.serves("GET /slow");
+    const waits = new Set<number>();
+    for (let id = 1; id <= 100; id++) {
+      peer.sends(`NON GET ${hex(id)} token 02 /slow`);
+      const { message } = peer.takes()[0]!;
+      assertEquals(message.code, Code.ServiceUnavailable);
+      waits.add(uintOption(message.options, OptionNumber.MaxAge)!);
+    }
+    assertEquals([...waits].sort(), [1, 2, 3, 4]);
+    assertEquals(engine.stats.rejectedLimit, 100);
+    app.cancels(first);
+    peer.receives("ACK Empty 0x0000");
+  });
+
+  it("what the application has no time for is shed: 5.03, counted by itself", () => {
+    const ladder = lockstep({ serve: true });
+    const { app, peer, engine } = ladder;
+    const shed = (): void => {
+      engine.shed(0, app.request!.id);
+      engine.shed(0, app.request!.id); // nothing more
+      ladder.drain();
+    };
+    peer.sends("CON GET 0x0001 token 01 /slow");
+    app.serves("GET /slow");
+    shed();
+    peer.receives("ACK 5.03 0x0001 token 01 Max-Age:_");
+    peer.sends("NON GET 0x0002 token 02 /slow");
+    app.serves("GET /slow");
+    shed();
+    peer.receives("NON 5.03 _ token 02 Max-Age:_");
+    peer.sends('CON PUT 0x0003 token 03 /slow Block1:0/0/16 "body"');
+    app.serves('PUT /slow "body"');
+    shed();
+    peer.receives("ACK 5.03 0x0003 token 03 Max-Age:_ Block1:0/0/16");
+    assertEquals([engine.stats.rejectedLate, engine.stats.requestsServed], [3, 3]);
   });
 });
 
@@ -362,6 +433,11 @@ describe("limits", () => {
       assert(error.message.includes("peers") && error.message.includes(`"${value}"`));
     }
     assertEquals(deriveLimits({ peers: Infinity }).peers, Infinity);
+    // One body fits in any case, while it grows as well.
+    const bytes = (given: Partial<Limits>) => deriveLimits(given).transferBytesPerPeer;
+    assertEquals(bytes({ bodyBytes: 100 }), 16 * 1024 * 1024);
+    assertEquals(bytes({ bodyBytes: 100_000_000 }), 200_000_000);
+    assertEquals(bytes({ bodyBytes: 100_000_000, transferBytesPerPeer: 7 }), 7);
     assertThrows(() => deriveLimits({ peer: 1 } as never), RangeError, "peer");
   });
 });

@@ -23,7 +23,7 @@ describe("requests per second (RFC 8516)", () => {
     peer.receives("ACK 4.29 0x0003 token 20 Max-Age:1");
     for (let id = 10; id < 30; id++) peer.sends(`CON GET 0x00${id} token 20 /r`);
     silence();
-    assertEquals(engine.stats.rejectedLimit, 21);
+    assertEquals(engine.stats.rejectedRate, 21);
     asks(other, "0x0001"); // other clients are not affected
     asks(other, "0x0002");
     after(1000);
@@ -65,7 +65,7 @@ describe("requests per second (RFC 8516)", () => {
     }
     assert(served >= 105 && served <= 111, `${served}`);
     assert(refused <= 11, `${refused}`);
-    assertEquals(engine.stats.rejectedLimit, 1000 - served);
+    assertEquals(engine.stats.rejectedRate, 1000 - served);
   });
 
   it("is a number above 0", () => {

@@ -13,6 +13,7 @@ import {
 import { blockSizeOf, blockValue, Body, szxOf, withBody, withOptions } from "./assembly.ts";
 import type { ServerExchange } from "./exchange.ts";
 import type { Shared } from "./layers.ts";
+import { Room, type Transfer, Transfers } from "./transfers.ts";
 import type { Outline } from "./types.ts";
 
 const UTF8 = new TextEncoder();
@@ -21,20 +22,17 @@ const NOTHING = new Uint8Array(0);
 const RETRY_AFTER = 30;
 
 /** A request body on its way. */
-interface Upload {
+interface Upload extends Transfer {
   /** Its first block. */
   readonly first: Message;
   readonly body: Body;
   /** Where the block received last begins. */
   lastAt: number;
-  expires: number;
 }
 
 /** A response whose further blocks will be asked for. */
-interface Snapshot {
+interface Snapshot extends Transfer {
   readonly outline: Outline;
-  readonly bytes: number;
-  expires: number;
 }
 
 /**
@@ -93,14 +91,14 @@ function withoutBlock1(options: readonly Option[]): Option[] {
 export class ServerBlocks {
   readonly #shared: Shared;
   readonly #blockSize: number;
-  readonly #uploads = new Map<string, Upload>();
-  readonly #snapshots = new Map<string, Snapshot>();
-  #uploadBytes = 0;
-  #snapshotBytes = 0;
+  readonly #uploads: Transfers<Upload>;
+  readonly #snapshots: Transfers<Snapshot>;
 
   constructor(shared: Shared, blockSize: number) {
     this.#shared = shared;
     this.#blockSize = blockSize;
+    this.#uploads = new Transfers(shared.limits);
+    this.#snapshots = new Transfers(shared.limits);
   }
 
   /** SZX of the largest blocks sent. */
@@ -115,7 +113,7 @@ export class ServerBlocks {
 
   /** Bytes of their bodies. */
   get bytes(): number {
-    return this.#uploadBytes + this.#snapshotBytes;
+    return this.#uploads.bytes + this.#snapshots.bytes;
   }
 
   // -------------------------------------------------------------- requests
@@ -138,9 +136,8 @@ export class ServerBlocks {
     const key = requestKey(exchange.peer.key, message);
     const snapshot = this.#snapshots.get(key);
     if (snapshot !== undefined) {
-      this.#snapshots.delete(key);
       snapshot.expires = now + this.#shared.parameters.exchangeLifetime;
-      this.#snapshots.set(key, snapshot);
+      this.#snapshots.touch(key, snapshot);
       return this.slice(snapshot.outline, block2!);
     }
     // A safe request may run again for its further blocks; another one's response is gone.
@@ -160,33 +157,36 @@ export class ServerBlocks {
     }
     const announced = number === 0 ? uintOption(message.options, OptionNumber.Size1) ?? 0 : 0;
     exchange.block1 = block & ~8;
-    const key = requestKey(exchange.peer.key, message);
+    const peer = exchange.peer.key;
+    const key = requestKey(peer, message);
     let upload = this.#uploads.get(key);
     if (
       offset + payload.length > limits.bodyBytes || announced > limits.bodyBytes ||
       (more && number === 0xfffff)
     ) {
-      if (upload !== undefined) this.#drop(key, upload);
+      this.#uploads.delete(key);
       const value = encodeUint(Math.min(limits.bodyBytes, 0xffffffff));
       const options = [{ number: OptionNumber.Size1, value }];
       return { code: Code.RequestEntityTooLarge, options };
     }
     if (number === 0) {
-      if (upload !== undefined) this.#drop(key, upload);
+      this.#uploads.delete(key);
       if (!more) {
         exchange.request = withBody(message, withoutBlock1(message.options), payload);
         return undefined;
       }
-      if (this.#uploads.size >= limits.transfers) return this.#refuse();
-      upload = { first: message, body: new Body(payload), lastAt: 0, expires: 0 };
-      this.#uploadBytes += upload.body.capacity;
+      const body = new Body(payload);
+      upload = { peer, first: message, body, lastAt: 0, bytes: body.capacity, expires: 0 };
+      const room = this.#uploads.room(peer, 1, body.capacity);
+      if (room !== Room.Free) return this.#refuse(room);
+      this.#uploads.add(key, upload);
     } else {
       if (upload === undefined) {
         return withText(Code.RequestEntityIncomplete, "No block 0 is known");
       }
       const format = uintOption(upload.first.options, OptionNumber.ContentFormat);
       if (uintOption(message.options, OptionNumber.ContentFormat) !== format) {
-        this.#drop(key, upload);
+        this.#uploads.delete(key);
         return withText(Code.RequestEntityIncomplete, "Blocks differ in Content-Format");
       }
       const { body } = upload;
@@ -196,37 +196,33 @@ export class ServerBlocks {
       }
       if (!repeated) {
         upload.lastAt = offset;
-        this.#uploadBytes -= body.capacity;
         body.append(payload);
-        this.#uploadBytes += body.capacity;
+        this.#uploads.grow(upload, body.capacity);
       }
     }
     if (!more) {
-      this.#drop(key, upload);
+      this.#uploads.delete(key);
       exchange.request = this.#whole(upload, message);
       return undefined;
     }
-    if (this.#uploadBytes > limits.transferBytes) {
-      this.#drop(key, upload);
-      return this.#refuse();
+    const room = this.#uploads.room(peer, 0, 0);
+    if (room !== Room.Free) {
+      this.#uploads.delete(key);
+      return this.#refuse(room);
     }
-    this.#uploads.delete(key);
     upload.expires = now + parameters.exchangeLifetime;
-    this.#uploads.set(key, upload);
+    this.#uploads.touch(key, upload);
     // A smaller SZX asks the client to go on with smaller blocks.
     exchange.block1 = number * 16 + 8 + Math.min(block & 7, szxOf(this.#blockSize));
     return { code: Code.Continue };
   }
 
-  #refuse(): Outline {
+  /** It is told whether the peer alone has too many (RFC 8516) or all have. */
+  #refuse(room: number): Outline {
     this.#shared.stats.rejectedLimit++;
     const options = [{ number: OptionNumber.MaxAge, value: encodeUint(RETRY_AFTER) }];
-    return { code: Code.ServiceUnavailable, options };
-  }
-
-  #drop(key: string, upload: Upload): void {
-    this.#uploads.delete(key);
-    this.#uploadBytes -= upload.body.capacity;
+    const code = room === Room.PeerFull ? Code.TooManyRequests : Code.ServiceUnavailable;
+    return { code, options };
   }
 
   /** The request as if it had come in one. Conditions may stand in its first block alone. */
@@ -286,26 +282,16 @@ export class ServerBlocks {
 
   /** Keeps a response for the requests that fetch its further blocks. */
   keep(now: number, peer: string, request: Message, outline: Outline): void {
-    const { limits, parameters } = this.#shared;
     const bytes = outline.payload!.length;
     const key = requestKey(peer, request);
-    const old = this.#snapshots.get(key);
-    if (old !== undefined) this.#forget(key, old);
-    if (bytes > limits.transferBytes) return;
-    for (const [oldest, snapshot] of this.#snapshots) {
-      if (
-        this.#snapshots.size < limits.transfers &&
-        this.#snapshotBytes + bytes <= limits.transferBytes
-      ) break;
-      this.#forget(oldest, snapshot);
-    }
+    this.#snapshots.delete(key);
+    if (!this.#snapshots.makeRoom(peer, bytes)) return;
     // The Block1 that acknowledges the request and the Observe belong to the first response alone.
     const options = (outline.options ?? []).filter(({ number }) =>
       number !== OptionNumber.Block1 && number !== OptionNumber.Observe
     );
-    const expires = now + parameters.exchangeLifetime;
-    this.#snapshots.set(key, { outline: withOptions(outline, options), bytes, expires });
-    this.#snapshotBytes += bytes;
+    const expires = now + this.#shared.parameters.exchangeLifetime;
+    this.#snapshots.add(key, { peer, outline: withOptions(outline, options), bytes, expires });
   }
 
   /** Gives a response an ETag where it has none, so that its blocks are told from those of another state. */
@@ -315,11 +301,6 @@ export class ServerBlocks {
       return outline;
     }
     return withOption(outline, OptionNumber.ETag, etagOf(outline));
-  }
-
-  #forget(key: string, snapshot: Snapshot): void {
-    this.#snapshots.delete(key);
-    this.#snapshotBytes -= snapshot.bytes;
   }
 
   /** Block `asked` of a response. */
@@ -342,27 +323,12 @@ export class ServerBlocks {
 
   /** When the first transfer is abandoned, ms. */
   get deadline(): number {
-    let at = Infinity;
-    for (const upload of this.#uploads.values()) {
-      at = upload.expires;
-      break;
-    }
-    for (const snapshot of this.#snapshots.values()) {
-      at = Math.min(at, snapshot.expires);
-      break;
-    }
-    return at;
+    return Math.min(this.#uploads.deadline, this.#snapshots.deadline);
   }
 
   /** Forgets abandoned transfers. */
   tick(now: number): void {
-    for (const [key, upload] of this.#uploads) {
-      if (upload.expires > now) break;
-      this.#drop(key, upload);
-    }
-    for (const [key, snapshot] of this.#snapshots) {
-      if (snapshot.expires > now) break;
-      this.#forget(key, snapshot);
-    }
+    this.#uploads.expire(now);
+    this.#snapshots.expire(now);
   }
 }

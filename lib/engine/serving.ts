@@ -34,6 +34,8 @@ const UTF8 = new TextEncoder();
 const LONGEST_TOKEN = 64_000;
 /** Longest token that fits into a datagram at all. Over IPv6 a longer one may come. */
 const LONGEST_ECHO = MAX_DATAGRAM - 6;
+/** Whom there is no time for is told to wait for so long at most, s. */
+const LONGEST_WAIT = 4;
 
 /** What serving needs of the engine. */
 export interface ServingHost {
@@ -98,7 +100,7 @@ export class Serving {
     }
     const wait = this.#requestRate === Infinity ? 0 : this.#overRate(now, peer);
     if (wait > 0) {
-      this.#host.shared.stats.rejectedLimit++;
+      this.#host.shared.stats.rejectedRate++;
       // It is told once: replies are limited as well (RFC 8516 section 3).
       if (now < peer.waitsUntil) return undefined;
       peer.waitsUntil = now + wait * 1000;
@@ -126,6 +128,7 @@ export class Serving {
       if (observe === 0) exchange.number = this.observers.reserve(now, peer, request.token);
       if (observe === 1) this.observers.deregister(now, peer, request.token, "deregistered");
     }
+    this.#host.shared.stats.requestsServed++;
     this.#host.emit({ type: "request", id: exchange.id, flow, message: request, fresh });
     return true;
   }
@@ -145,11 +148,16 @@ export class Serving {
     const { request: { options }, request, peer } = exchange;
     // Not malformed, but not possible either (RFC 8974 section 2.2.2).
     if (request.token.length > LONGEST_TOKEN) return { code: Code.BadRequest };
-    if (this.size > this.#host.shared.limits.handling) {
-      this.#host.shared.stats.rejectedLimit++;
-      return { code: Code.ServiceUnavailable, options: [maxAge(1)] };
-    }
     if (wait > 0) return { code: Code.TooManyRequests, options: [maxAge(wait)] };
+    const { limits, stats } = this.#host.shared;
+    if (this.size > limits.handling) {
+      stats.rejectedLimit++;
+      return this.#busy(Code.ServiceUnavailable);
+    }
+    if (peer.seen!.size > limits.handlingPerPeer) {
+      stats.rejectedLimit++;
+      return this.#busy(Code.TooManyRequests);
+    }
     const critical = this.#proxy
       ? checkForwarded(options, checkRequestOptions)
       : checkRequestOptions(options);
@@ -174,6 +182,12 @@ export class Serving {
       return this.#challenge(now, exchange);
     }
     return undefined;
+  }
+
+  /** There is too much to do. The time to wait is drawn, so that those refused together do not come back together. */
+  #busy(code: number): Outline {
+    const { entropy } = this.#host.shared;
+    return { code, options: [maxAge(Math.floor(entropy.between(1, LONGEST_WAIT + 1)))] };
   }
 
   /** Takes one request from a peer's allowance; else the time until the next, s. */
@@ -223,6 +237,16 @@ export class Serving {
   challenge(now: number, id: ExchangeId): void {
     const exchange = this.#handling.get(id);
     if (exchange !== undefined) this.#answer(now, exchange, this.#challenge(now, exchange), false);
+  }
+
+  /** Answers a request 5.03 with Max-Age. */
+  shed(now: number, id: ExchangeId): void {
+    const exchange = this.#handling.get(id);
+    if (exchange === undefined) return;
+    this.#host.shared.stats.rejectedLate++;
+    const outline = this.blocks.shape(now, exchange, this.#busy(Code.ServiceUnavailable));
+    const confirmable = exchange.request.type === MessageType.Confirmable;
+    this.#answer(now, exchange, outline, confirmable);
   }
 
   #challenge(now: number, exchange: ServerExchange): Outline {

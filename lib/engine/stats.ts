@@ -1,6 +1,9 @@
 /** Plain counters of an engine. @module */
 
-/** What an engine has counted since it was made. All grow only. */
+/**
+ * What has been counted since the start. All of them only grow. Where the transport is reliable (RFC 8323) there are no
+ * types of messages, no duplicates and nothing is sent again: those stay 0.
+ */
 export interface Stats {
   /** Bytes of datagrams received. */
   receivedBytes: number;
@@ -34,8 +37,16 @@ export interface Stats {
   rejectedMalformed: number;
   /** Well-formed messages that nobody waited for. */
   rejectedUnexpected: number;
-  /** Messages dropped or refused because a limit was reached. */
+  /** Messages dropped or refused because one of the `Limits` was reached. */
   rejectedLimit: number;
+  /** Requests refused because their sender made more than `requestRate` allows. */
+  rejectedRate: number;
+  /** Requests answered 5.03 because they had waited too long for the application. */
+  rejectedLate: number;
+  /** Requests of ours that were started, pings apart; one whose body goes in blocks counts once. */
+  requestsSent: number;
+  /** Requests of peers that were handed to the application, likewise. */
+  requestsServed: number;
   /** Peers forgotten before their time because the table was full. */
   evictedPeers: number;
   /** Answered messages forgotten before their time because a limit was reached. */
@@ -62,6 +73,10 @@ export function newStats(): Stats {
     rejectedMalformed: 0,
     rejectedUnexpected: 0,
     rejectedLimit: 0,
+    rejectedRate: 0,
+    rejectedLate: 0,
+    requestsSent: 0,
+    requestsServed: 0,
     evictedPeers: 0,
     evictedDuplicates: 0,
   };
