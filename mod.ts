@@ -60,8 +60,11 @@ export {
   type ServeOptions,
   type Server,
 } from "./lib/endpoint/server.ts";
+export type { EndpointStats } from "./lib/endpoint/stats.ts";
 export type { ProxySettings } from "./lib/endpoint/via.ts";
+export type { EngineSizes } from "./lib/engine/engine.ts";
 export type { RandomSource } from "./lib/engine/entropy.ts";
+export type { Stats } from "./lib/engine/stats.ts";
 export type { UnobservedReason } from "./lib/engine/types.ts";
 export { CoAPError, type CoAPErrorReason } from "./lib/errors.ts";
 export type { Address, Flow } from "./lib/flow.ts";

@@ -85,6 +85,31 @@ describe("examples", () => {
     assertMatch(output, /^2\.05 Content \d+\.\d\nIt is not observable$/);
   });
 
+  it("a server's figures are in the text format of Prometheus", async () => {
+    const metrics = new ServerProgram("examples/metrics.ts", "0", "0");
+    try {
+      const uri = await metrics.origin;
+      const page = (await metrics.prints(/^http:\S+$/m)).trim();
+      assertEquals((await runProgram("examples/client.ts", uri))[0], 0);
+      const response = await fetch(page);
+      assertMatch(response.headers.get("content-type")!, /^text\/plain/);
+      const text = await response.text();
+      // Each has a line that says what it is, and one with its value.
+      assertMatch(text, /^(?:# TYPE ([a-z_]+) (?:counter|gauge)\n\1 \d+\n)+$/);
+      const valueOf = (name: string): number =>
+        Number(new RegExp(`^coap_server_${name} (\\d+)$`, "m").exec(text)?.[1]);
+      assertEquals(valueOf("requests_served_total"), 1);
+      assertEquals(valueOf("rejected_malformed_total"), 0);
+      assertEquals(valueOf("peers"), 1);
+      assertMatch(text, /^coap_server_received_bytes_total [1-9]/m);
+      for (const [, name, type] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
+        assertEquals(name!.endsWith("_total"), type === "counter", name);
+      }
+    } finally {
+      await metrics.close();
+    }
+  });
+
   it("the client tells what went wrong", async () => {
     const [code, output] = await runProgram("examples/client.ts", "coaps://127.0.0.1/");
     assertEquals(code, 2);

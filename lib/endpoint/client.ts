@@ -32,6 +32,7 @@ import { PendingPing } from "./pending_ping.ts";
 import { startRequest } from "./pending_request.ts";
 import { Memory } from "./recall.ts";
 import type { CoAPResponse } from "./response.ts";
+import { type EndpointStats, sumStats } from "./stats.ts";
 import { familyOf, OwnSockets, Routes, type Sockets } from "./sockets.ts";
 import { destinationOf, parseProxy, type Via } from "./via.ts";
 
@@ -355,6 +356,14 @@ export class CoAPClient implements AsyncDisposable {
    */
   discover(uri: string | URL, options: DiscoverOptions = {}): Promise<Link[]> {
     return discover((target, init) => this.get(target, init), uri, options);
+  }
+
+  /**
+   * Counters and gauges of all its sockets together, those of `connect` as well. Cheap enough to be asked for every
+   * second; after `close` they stay as they were. The client of a server has those of the server's socket.
+   */
+  stats(): EndpointStats {
+    return sumStats(this.#sockets.drivers);
   }
 
   /**

@@ -8,6 +8,7 @@ import type { EndpointOptions } from "./endpoint_options.ts";
 import type { IncomingRequest } from "./incoming_request.ts";
 import type { CoAPProxy } from "./proxy.ts";
 import type { CoAPResponse } from "./response.ts";
+import type { EndpointStats } from "./stats.ts";
 
 /**
  * Answers a request, at once or by a promise. Until the promise settles the peer is kept waiting with an empty
@@ -199,6 +200,26 @@ export interface Server extends AsyncDisposable {
     response?: CoAPResponse,
     options?: NotifyOptions,
   ): Promise<number>;
+  /**
+   * Counters and gauges of the server's socket, and of those by which its proxies reach other servers. Cheap enough to
+   * be asked for every second; after `close` they stay as they were.
+   *
+   * @example How many requests were served, and what was refused
+   * ```ts
+   * import { CoAPClient, CoAPResponse, serve } from "@x/coap";
+   *
+   * await using server = await serve(
+   *   { hostname: "127.0.0.1", port: 0 },
+   *   () => CoAPResponse.text("22.5"),
+   * );
+   * await using client = new CoAPClient();
+   * await client.get(`coap://127.0.0.1:${server.address.port}/`);
+   *
+   * const { counters, gauges } = server.stats();
+   * console.log(counters.requestsServed, counters.rejectedMalformed, gauges.peers); // 1 0 1
+   * ```
+   */
+  stats(): EndpointStats;
   /**
    * Closes the server and its client. Responses that are ready leave; the signals of requests still being handled are
    * aborted and their responses dropped, observers are forgotten without a word. Resolves when the port is free; a

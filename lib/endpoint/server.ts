@@ -23,6 +23,7 @@ import { CoAPProxy } from "./proxy.ts";
 import { ProxyHost } from "./proxy_host.ts";
 import { isSafe, represent } from "./representation.ts";
 import { CoAPResponse } from "./response.ts";
+import { type EndpointStats, sumStats } from "./stats.ts";
 import type {
   Handler,
   HandlerObject,
@@ -155,7 +156,7 @@ class CoAPServer implements Server {
     this.#host = proxies
       ? new ProxyHost(driver, clock, options, proxy, this.#handler, forwards)
       : undefined;
-    const sockets = { driver: () => driver, close: () => Promise.resolve() };
+    const sockets = { driver: () => driver, drivers: [driver], close: () => Promise.resolve() };
     this.client = clientOn(sockets, options.resolve ?? resolveHost, clock);
   }
 
@@ -198,6 +199,10 @@ class CoAPServer implements Server {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  stats(): EndpointStats {
+    return sumStats([this.#driver, ...this.#host?.drivers ?? []]);
   }
 
   close(): Promise<void> {

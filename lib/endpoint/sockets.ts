@@ -10,6 +10,8 @@ import { Driver, type DriverOptions } from "./driver.ts";
 export interface Sockets {
   /** At once where it is bound already. */
   driver(family: 4 | 6, address: string, port: number): Driver | Promise<Driver>;
+  /** Those that are bound. */
+  readonly drivers: readonly Driver[];
   /** Closes them, also those that are just being bound. */
   close(): Promise<void>;
 }
@@ -51,7 +53,6 @@ export class OwnSockets implements Sockets {
     return binding;
   }
 
-  /** Those that are bound. */
   get drivers(): Driver[] {
     return [...this.#bound.values()];
   }
