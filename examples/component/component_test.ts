@@ -28,9 +28,9 @@ describe("examples of the component", () => {
       "Request complete!\n2.05\nA picture of 20000 bytes",
     ]);
     await servers.get("server")!.prints(
-      /^GET request .* path \/pictures\S+ and query format=png$/m,
+      /^GET request .* path: \/pictures\S+ and URI query params: format=png$/m,
     );
-    await servers.get("server")!.prints(/^Response sent for request with id 1\.1$/m);
+    await servers.get("server")!.prints(/^Response sent for request with Id 1\.1$/m);
   });
 
   it("other methods are refused", async () => {
@@ -61,7 +61,7 @@ describe("examples of the component", () => {
     }));
     assertEquals(texts, [0, 1, 2].map((i) => `The answer to /${i}`));
     assertEquals(performance.now() - start < 3000, true);
-    await servers.get("deferred")!.prints(/^Response sent for request with id 1\.3, error 0$/m);
+    await servers.get("deferred")!.prints(/^Response sent for request with Id 1\.3, error 0$/m);
     await Promise.all(clients.slice(1).map((one) => one.close()));
   });
 
@@ -72,19 +72,25 @@ describe("examples of the component", () => {
     const uri = server + PATH;
     const [code, output] = await runProgram(`${HERE}/observe.ts`, uri);
     assertEquals(code, 0, output);
-    const values = [...output.matchAll(/^New value: (\d+)$/gm)].map(([, value]) => Number(value));
+    const values = [...output.matchAll(/^New Value: (\d+)$/gm)].map(([, value]) => Number(value));
     assertEquals(values, [0, 1, 2].map((i) => values[0]! + i));
     assertMatch(output, /^Received notification for the resource at: coap:\S+fahrenheit$/m);
     assertMatch(output, /\nStopped$/);
     const { output: log } = servers.get("observable")!;
-    assertMatch(log, /^Client 127\.0\.0\.1:\d+ has registered for coap:\S+fahrenheit$/m);
-    assertMatch(log, /^Client 127\.0\.0\.1:\d+ has unregistered from coap:\S+fahrenheit$/m);
+    assertMatch(
+      log,
+      /^Client 127\.0\.0\.1:\d+ has registered for notifications for the URI coap:\S+fahrenheit$/m,
+    );
+    assertMatch(
+      log,
+      /^Client 127\.0\.0\.1:\d+ has unregistered from notifications for the URI coap:\S+fahrenheit$/m,
+    );
   });
 
   it("observe, and stop in the listener", async () => {
     const observer = new Program(`${HERE}/observe_until.ts`, await origin("observable") + PATH);
     assertEquals(await observer.ended, 0, observer.output);
-    const values = [...observer.output.matchAll(/^New value: (\d+)$/gm)].map(([, value]) => value);
+    const values = [...observer.output.matchAll(/^New Value: (\d+)$/gm)].map(([, value]) => value);
     assertEquals(values.filter((value) => Number(value) > 70).length, 1, observer.output);
   });
 });

@@ -19,7 +19,7 @@ coap.on("Request", (e) => {
   setTimeout(() => answer(e.requestId, e.URIPath), 1000);
 });
 coap.on("ResponseComplete", (e) => {
-  console.log(`Response sent for request with id ${e.requestId}, error ${e.errorCode}`);
+  console.log(`Response sent for request with Id ${e.requestId}, error ${e.errorCode}`);
 });
 
 coap.localHost = "127.0.0.1";

@@ -24,7 +24,7 @@ const three = new Promise<void>((resolve) => {
     // Notifications may arrive in another order than they were sent.
     if (!e.isLatest) return;
     console.log(`Received notification for the resource at: ${e.URI}`);
-    console.log(`New value: ${new TextDecoder().decode(coap.responseData)}`);
+    console.log(`New Value: ${new TextDecoder().decode(coap.responseData)}`);
     if (++count === 3) resolve();
   });
 });

@@ -21,7 +21,7 @@ const [uri = "coap://127.0.0.1/home/living_room/sensors/temperature?unit=fahrenh
 const coap = new CoAP();
 coap.on("Notification", (e) => {
   const value = new TextDecoder().decode(coap.responseData);
-  console.log(`New value: ${value}`);
+  console.log(`New Value: ${value}`);
   e.stopObserving = Number(value) > 70;
 });
 

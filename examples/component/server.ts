@@ -16,10 +16,12 @@ import { CoAP } from "@x/coap";
 const coap = new CoAP();
 coap.on("Request", (e) => {
   if (e.method === 1) {
-    console.log(`GET request received for URI path ${e.URIPath} and query ${e.URIQuery}`);
+    console.log(
+      `GET request received for URI path: ${e.URIPath} and URI query params: ${e.URIQuery}`,
+    );
     coap.responseCode = "2.05";
     coap.responseData = lookupResourceData(e.URIPath, e.URIQuery);
-    coap.responseContentFormat = lookupResourceContentFormat(e.URIPath);
+    coap.responseContentFormat = lookupResourceContentFormat(e.URIPath, e.URIQuery);
   } else {
     coap.responseCode = "4.05";
     coap.responseData = "Only GET requests are allowed."; // a diagnostic payload
@@ -27,7 +29,7 @@ coap.on("Request", (e) => {
   }
 });
 coap.on("ResponseComplete", (e) => {
-  console.log(`Response sent for request with id ${e.requestId}`);
+  console.log(`Response sent for request with Id ${e.requestId}`);
 });
 
 coap.localHost = "127.0.0.1";
@@ -42,6 +44,6 @@ function lookupResourceData(path: string, query: string): Uint8Array | string {
 }
 
 /** The content formats are those that IANA has registered. */
-function lookupResourceContentFormat(path: string): number {
-  return path.endsWith(".dat") ? 42 : 0;
+function lookupResourceContentFormat(path: string, query: string): number {
+  return path.endsWith(".dat") || query !== "" ? 42 : 0;
 }
