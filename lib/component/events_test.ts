@@ -1,16 +1,11 @@
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { ComponentSimulation, inWords, listen } from "../../testing/simulated_components.ts";
 import { settle } from "../../testing/manual_clock.ts";
-import { failure, SERVER } from "../../testing/simulated_endpoints.ts";
+import { SERVER } from "../../testing/simulated_endpoints.ts";
 import { CoAPResponse } from "../endpoint/response.ts";
 import { CoAP } from "./coap.ts";
-import {
-  type CoAPErrorEvent,
-  type CoAPEventName,
-  CoAPLogEvent,
-  CoAPRequestCompleteEvent,
-} from "./events.ts";
+import { type CoAPErrorEvent, CoAPLogEvent, CoAPRequestCompleteEvent } from "./events.ts";
 
 describe("listeners of CoAP", () => {
   let net: ComponentSimulation;
@@ -213,92 +208,5 @@ describe("doEvents", () => {
     }
     assertEquals([await done, client.responseCode], ["", "2.05"]);
     await net.close();
-  });
-});
-
-describe("types of listeners", () => {
-  // Whoever checks the types of this file checks these lines: a wrong name or field does not compile.
-  it("know the fields of their events", () => {
-    const coap = new CoAP();
-    coap.on("Request", (e) => {
-      const fields: [number, string, string, boolean] = [
-        e.method,
-        e.URIPath,
-        e.token,
-        e.sendResponse,
-      ];
-      e.sendResponse = false;
-      // @ts-expect-error: no such field
-      void e.uriPath;
-      // @ts-expect-error: read-only
-      e.method = 2;
-      return fields;
-    });
-    coap.on("Register", async (e) => {
-      e.accept = await Promise.resolve(true);
-      // @ts-expect-error: not of this type
-      e.accept = "yes";
-    });
-    coap.once("RequestComplete", (e) => {
-      const code: number = e.errorCode;
-      // @ts-expect-error: no such field
-      void e.isLatest;
-      return code;
-    });
-    coap.addEventListener("Notification", (e) => {
-      const latest: boolean = e.isLatest;
-      e.stopObserving = latest;
-      // @ts-expect-error: no such field
-      void e.requestId;
-    }, { once: true });
-    coap.addEventListener("Log", { handleEvent: (e) => void e.message.trim() });
-    coap.off("Error", (e) => {
-      const text: string = e.description;
-      // @ts-expect-error: another name
-      void e.errorDescription;
-      return text;
-    });
-    // @ts-expect-error: no such event
-    coap.on("request", () => {});
-    // @ts-expect-error: no such event
-    coap.once("Reqest", () => {});
-    // @ts-expect-error: no such event
-    coap.off("Close", () => {});
-    // @ts-expect-error: no such event
-    coap.addEventListener("message", () => {});
-    // @ts-expect-error: no such event
-    coap.removeEventListener("message", () => {});
-    // @ts-expect-error: a listener of another event
-    coap.on("Error", (e: CoAPRequestCompleteEvent) => void e);
-    const names: Record<CoAPEventName, true> = {
-      Error: true,
-      Log: true,
-      Notification: true,
-      Register: true,
-      Request: true,
-      RequestComplete: true,
-      ResponseComplete: true,
-      Unregistered: true,
-    };
-    assertEquals(Object.keys(names).length, 8);
-  });
-
-  it("know what properties take", async () => {
-    const coap = new CoAP();
-    coap.requestContentFormat = "";
-    coap.requestData = "text";
-    coap.setResponseData(Uint8Array.of(1));
-    const data: Uint8Array = coap.requestData;
-    assertEquals(data.length, 4);
-    assertThrows(() => {
-      // @ts-expect-error: a number
-      coap.responseCode = 205;
-    });
-    assertThrows(() => {
-      // @ts-expect-error: read-only
-      coap.listening = true;
-    });
-    // @ts-expect-error: a string
-    assertEquals((await failure(coap.cancelRequest(1))).code, 706);
   });
 });
