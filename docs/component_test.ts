@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { CoAP, CoAPError, type CoAPErrorReason, CoAPOption, CoAPRequest } from "@x/coap";
 import { ComponentSimulation, EVENT_NAMES } from "../testing/simulated_components.ts";
@@ -33,9 +33,23 @@ function written(value: unknown): string {
   return `\`${JSON.stringify(value)}\``;
 }
 
+/** The comment of each member in the class. */
+const comments = new Map(
+  Array.from(
+    readFileSync(new URL("../lib/component/coap.ts", import.meta.url), "utf8").matchAll(
+      /^ {2}\/\*\*((?:(?!\*\/).)*)\*\/\n {2}(?:override |async )*(?:get )?([\w.[\]]+)[<(]/gms,
+    ),
+    ([, comment, name]) => [name!, comment!.replace(/^ *\* ?/gm, "")],
+  ),
+);
+
+/** The numbers of errors in a text. */
+const numbersIn = (words: string): string[] => words.match(/\b7(?:0\d|1[0-2])\b/g) ?? [];
+
 describe("docs/component.md", () => {
   const properties = tableOf("Properties");
   const methods = tableOf("Methods");
+  const events = ["addEventListener", "off", "on", "once", "removeEventListener"];
 
   it("has every property with its methods and its default", () => {
     const coap = new CoAP() as unknown as Record<string, unknown>;
@@ -54,7 +68,6 @@ describe("docs/component.md", () => {
   });
 
   it("has every method with its parameters, and its mode", async () => {
-    const events = ["addEventListener", "off", "on", "once", "removeEventListener"];
     const forms = properties.flatMap(([, cell]) => names(cell!));
     const others = members.filter((name) =>
       !isAccessor(prototype, name) && !forms.includes(name) && !events.includes(name)
@@ -68,9 +81,68 @@ describe("docs/component.md", () => {
       const [, name, parameters] = /^`(\w+)\((.*)\)`$/.exec(cell!) as unknown as string[];
       const { length } = coap[name!]!;
       assertEquals(length, parameters === "" ? 0 : parameters!.split(", ").length, name);
-      if (mode !== "server") continue;
-      const error = await coap[name!]!("coap://127.0.0.1/").catch((error) => error);
-      assertEquals((error as CoAPError).code, 712, name);
+      if (mode === "client") continue;
+      if (!HARMLESS.includes(name!)) {
+        assertEquals(await codeOf(coap, name!) === 712, mode === "server");
+      }
+    }
+    const net = new ComponentSimulation();
+    const server = await net.listener() as unknown as typeof coap;
+    for (const [cell, mode] of methods) {
+      const [name] = names(cell!) as [string];
+      if (!HARMLESS.includes(name)) {
+        assertEquals(await codeOf(server, name) === 712, mode === "client");
+      }
+    }
+    await net.close();
+  });
+
+  it("has the ranges of the properties", () => {
+    for (const [cell, , type] of properties) {
+      const [name] = names(cell!) as [string];
+      const coap = new CoAP() as unknown as Record<string, unknown>;
+      const refuses = (value: unknown): void =>
+        void assertThrows(() => void (coap[name] = value), Error, undefined, `${name} ${value}`);
+      const range = /^(-?\d+) to (\d+)$/.exec(type!)?.slice(1).map(Number);
+      const [words] = type!.split(",") as [string];
+      if (range !== undefined) {
+        for (const value of range) coap[name] = value;
+        refuses(range[0]! - 1);
+        refuses(range[1]! + 1);
+      } else if (type === "seconds, at least 0") refuses(-1);
+      else if (type === '`"2.00"` to `"7.31"`, or `""`') {
+        for (const value of ["2.00", "7.31", ""]) coap[name] = value;
+        for (const value of ["1.31", "8.00", "2.32"]) refuses(value);
+      } else if (words.startsWith("`")) {
+        assertEquals(`\`${coap[name]!.constructor.name}\``, words, name);
+        if (type!.endsWith("8 bytes")) refuses(new Uint8Array(9));
+      } else assertEquals(typeof coap[name], words, name);
+    }
+  });
+
+  it("says what the comments in the code say", () => {
+    for (const [cell, forms, , value, meaning] of properties) {
+      const [name] = names(cell!) as [string];
+      const comment = comments.get(name)!;
+      const [, braces, empty] = /@default (?:\{(.+)\}|an (empty) (?:array|list|map))$/m.exec(
+        comment,
+      )!;
+      assertEquals(braces === undefined ? empty : `\`${braces}\``, value, name);
+      const [get, set] = names(forms!);
+      assertEquals(comments.get(get!)!.trim(), `The same as {@linkcode CoAP.${name}}.`);
+      if (set === undefined) continue;
+      assertEquals(comments.get(set)!.trim(), `The same as setting {@linkcode CoAP.${name}}.`);
+      assertMatch(comment, /^@throws /m, name);
+      for (const number of numbersIn(meaning!)) assert(numbersIn(comment).includes(number), name);
+    }
+    for (const [cell, , meaning] of methods) {
+      const [name] = names(cell!) as [string];
+      const comment = comments.get(name)!;
+      for (const number of numbersIn(meaning!)) assert(numbersIn(comment).includes(number), name);
+    }
+    const all = [...[...properties, ...methods].map(([cell]) => names(cell!)[0]!), ...events];
+    for (const name of [...all, "[Symbol.asyncDispose]"]) {
+      assertMatch(comments.get(name)!, /^@example \w.*\n```ts\n[^]+\n```/m, name);
     }
   });
 
@@ -137,6 +209,12 @@ describe("docs/component.md", () => {
 
   it("has every error code with its reason", () => {
     const rows = tableOf("Error codes");
+    const inCode = readFileSync(new URL("../lib/errors.ts", import.meta.url), "utf8")
+      .matchAll(/^ \* \| (`[\w-]+`) \| (\d+) \|/gm);
+    assertEquals(
+      rows.map(([code, reason]) => [code, reason]),
+      Array.from(inCode, ([, reason, code]) => [code, reason]),
+    );
     assertEquals(rows.map(([code]) => Number(code)), Array.from({ length: 13 }, (_, i) => 700 + i));
     for (const [code, reason] of rows) {
       const error = new CoAPError(reason!.slice(1, -1) as CoAPErrorReason, "");
@@ -144,6 +222,18 @@ describe("docs/component.md", () => {
     }
   });
 });
+
+/** Methods whose outcome does not tell the mode, or that change it. */
+const HARMLESS = ["config", "doEvents", "reset", "shutdown", "startListening"];
+
+/** The number of the error with which a method fails that is given an argument fit for it. */
+async function codeOf(
+  coap: Record<string, (...args: unknown[]) => Promise<unknown>>,
+  name: string,
+): Promise<number | undefined> {
+  const error = await coap[name]!("coap://127.0.0.1/", 5).catch((error) => error);
+  return (error as CoAPError | undefined)?.code;
+}
 
 /** Fields that listeners may assign; what the types say is tested with the events. */
 const ASSIGNABLE: Record<string, string[]> = {

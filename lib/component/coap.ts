@@ -89,6 +89,17 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * Whether it takes requests of clients: from `startListening` to `stopListening`. Read-only.
    *
    * @default {false}
+   *
+   * @example Before and after
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * await using coap = new CoAP();
+   * coap.localHost = "127.0.0.1";
+   * console.log(coap.listening); // false
+   * await coap.startListening();
+   * console.log(coap.listening, coap.isListening()); // true true
+   * ```
    */
   get listening(): boolean {
     return this.#server.listening;
@@ -104,6 +115,16 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @default {""}
    * @throws {CoAPError} 712 when it is set while a socket is open
+   *
+   * @example One interface
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * await using coap = new CoAP();
+   * coap.localHost = "localhost";
+   * await coap.startListening();
+   * console.log(coap.localHost); // 127.0.0.1
+   * ```
    */
   get localHost(): string {
     return this.#core.settings.config("LocalHost");
@@ -127,6 +148,16 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * @default {0}
    * @throws {RangeError} when it is set to anything else
    * @throws {CoAPError} 712 when it is set while a socket is open
+   *
+   * @example A port that the system chooses
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * await using coap = new CoAP();
+   * coap.localHost = "127.0.0.1";
+   * await coap.startListening();
+   * console.log(coap.localPort > 0); // true
+   * ```
    */
   get localPort(): number {
     return Number(this.#core.settings.config("LocalPort"));
@@ -146,6 +177,8 @@ export class CoAP extends EventTarget implements AsyncDisposable {
   /**
    * The pending requests by their ids: as a client those sent and not answered, as a server those received and not
    * answered. Read-only, and always up to date.
+   *
+   * @default an empty map
    *
    * @example Who waits
    * ```ts
@@ -171,6 +204,16 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @default {-1}
    * @throws {RangeError} when it is set to anything else
+   *
+   * @example None, JSON, none
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * console.log(coap.requestContentFormat); // -1
+   * coap.requestContentFormat = 50; // application/json
+   * coap.requestContentFormat = ""; // -1 again
+   * ```
    */
   get requestContentFormat(): number {
     return this.#core.request.contentFormat;
@@ -226,6 +269,23 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @default an empty array
    * @throws {RangeError} when it is set to more bytes
+   *
+   * @example Has it changed?
+   * ```ts
+   * import { CoAP, CoAPResponse, Code, serve } from "@x/coap";
+   *
+   * await using server = await serve({ hostname: "127.0.0.1", port: 0 }, (request) =>
+   *   request.etags.length > 0
+   *     ? new CoAPResponse(undefined, { code: Code.Valid })
+   *     : CoAPResponse.text("22.5", { etag: Uint8Array.of(1) }));
+   * await using coap = new CoAP();
+   *
+   * const uri = `coap://127.0.0.1:${server.address.port}/`;
+   * await coap.get(uri);
+   * coap.requestETag = coap.responseETag;
+   * await coap.get(uri);
+   * console.log(coap.responseCode); // 2.03
+   * ```
    */
   get requestETag(): Uint8Array {
     return this.#core.request.etag;
@@ -247,6 +307,16 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @default an empty list
    * @throws {TypeError} when it is set to anything but a `CoAPOptionList`
+   *
+   * @example Ask for JSON
+   * ```ts
+   * import { CoAP, CoAPOption } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * coap.requestOptions.add(new CoAPOption(17, "50")); // Accept: application/json
+   * console.log(coap.requestOptions.length); // 1
+   * coap.requestOptions.clear();
+   * ```
    */
   get requestOptions(): CoAPOptionList {
     return this.#core.request.options;
@@ -307,6 +377,18 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @default {-1}
    * @throws {RangeError} when it is set to anything else
+   *
+   * @example An answer in JSON
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * coap.on("Request", () => {
+   *   coap.responseCode = "2.05";
+   *   coap.responseData = JSON.stringify({ celsius: 22.5 });
+   *   coap.responseContentFormat = 50; // application/json
+   * });
+   * ```
    */
   get responseContentFormat(): number {
     return this.#core.response.contentFormat;
@@ -329,6 +411,17 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @default an empty array
    * @throws {RangeError} when it is set to a string that the code page can not hold
+   *
+   * @example As text
+   * ```ts
+   * import { CoAP, CoAPResponse, serve } from "@x/coap";
+   *
+   * await using server = await serve({ hostname: "127.0.0.1", port: 0 }, () => CoAPResponse.text("22.5"));
+   * await using coap = new CoAP();
+   *
+   * await coap.get(`coap://127.0.0.1:${server.address.port}/`);
+   * console.log(new TextDecoder().decode(coap.responseData)); // 22.5
+   * ```
    */
   get responseData(): Uint8Array {
     return this.#core.response.data;
@@ -351,6 +444,18 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @default an empty array
    * @throws {RangeError} when it is set to more bytes
+   *
+   * @example The version of what is sent
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * coap.on("Request", () => {
+   *   coap.responseCode = "2.05";
+   *   coap.responseData = "22.5";
+   *   coap.responseETag = Uint8Array.of(1);
+   * });
+   * ```
    */
   get responseETag(): Uint8Array {
     return this.#core.response.etag;
@@ -372,6 +477,17 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @default an empty list
    * @throws {TypeError} when it is set to anything but a `CoAPOptionList`
+   *
+   * @example How long an answer holds
+   * ```ts
+   * import { CoAP, CoAPOption } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * coap.on("Request", () => {
+   *   coap.responseCode = "2.05";
+   *   coap.responseOptions.add(new CoAPOption(14, "5")); // Max-Age, seconds
+   * });
+   * ```
    */
   get responseOptions(): CoAPOptionList {
     return this.#core.response.options;
@@ -396,6 +512,16 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @default {60}
    * @throws {RangeError} when it is set to less
+   *
+   * @example Nobody answers
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * await using coap = new CoAP();
+   * coap.timeout = 0.1;
+   * const error = await coap.get("coap://127.0.0.1:9/").catch((error) => error);
+   * console.log(error.code); // 704
+   * ```
    */
   get timeout(): number {
     return this.#core.timeout;
@@ -421,6 +547,17 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @default {true}
    * @throws {TypeError} when it is set to anything but a boolean
+   *
+   * @example Once, whether it arrives or not
+   * ```ts
+   * import { CoAP, CoAPResponse, serve } from "@x/coap";
+   *
+   * await using server = await serve({ hostname: "127.0.0.1", port: 0 }, () => CoAPResponse.text("ok"));
+   * await using coap = new CoAP();
+   *
+   * coap.useConfirmableMessages = false;
+   * await coap.get(`coap://127.0.0.1:${server.address.port}/`);
+   * ```
    */
   get useConfirmableMessages(): boolean {
     return this.#core.confirmable ?? true;
@@ -477,17 +614,61 @@ export class CoAP extends EventTarget implements AsyncDisposable {
     return this.#send(METHOD.GET, uri);
   }
 
-  /** Sends a POST with `requestData` and `requestContentFormat`; otherwise as {@linkcode CoAP.get}. */
+  /**
+   * Sends a POST with `requestData` and `requestContentFormat`; otherwise as {@linkcode CoAP.get}.
+   *
+   * @example A text
+   * ```ts
+   * import { CoAP, CoAPResponse, serve } from "@x/coap";
+   *
+   * await using server = await serve({ hostname: "127.0.0.1", port: 0 }, (request) => CoAPResponse.text(request.text()));
+   * await using coap = new CoAP();
+   *
+   * coap.requestData = "on";
+   * coap.requestContentFormat = 0; // text/plain; charset=utf-8
+   * await coap.post(`coap://127.0.0.1:${server.address.port}/light`);
+   * console.log(coap.responseCode); // 2.05
+   * ```
+   */
   post(uri: string): Promise<string> {
     return this.#send(METHOD.POST, uri);
   }
 
-  /** Sends a PUT with `requestData` and `requestContentFormat`; otherwise as {@linkcode CoAP.get}. */
+  /**
+   * Sends a PUT with `requestData` and `requestContentFormat`; otherwise as {@linkcode CoAP.get}.
+   *
+   * @example Many bytes
+   * ```ts
+   * import { CoAP, CoAPResponse, Code, serve } from "@x/coap";
+   *
+   * await using server = await serve({ hostname: "127.0.0.1", port: 0 }, (request) => {
+   *   console.log(request.payload.length); // 100000
+   *   return new CoAPResponse(undefined, { code: Code.Changed });
+   * });
+   * await using coap = new CoAP();
+   *
+   * coap.requestData = new Uint8Array(100_000);
+   * await coap.put(`coap://127.0.0.1:${server.address.port}/firmware`);
+   * ```
+   */
   put(uri: string): Promise<string> {
     return this.#send(METHOD.PUT, uri);
   }
 
-  /** Sends a DELETE; otherwise as {@linkcode CoAP.get}. */
+  /**
+   * Sends a DELETE; otherwise as {@linkcode CoAP.get}.
+   *
+   * @example What is not there
+   * ```ts
+   * import { CoAP, CoAPResponse, Code, serve } from "@x/coap";
+   *
+   * await using server = await serve({ hostname: "127.0.0.1", port: 0 }, () => CoAPResponse.error(Code.NotFound));
+   * await using coap = new CoAP();
+   *
+   * coap.on("RequestComplete", (e) => console.log(e.errorCode, e.errorDescription)); // 709 4.04 Not Found
+   * await coap.delete(`coap://127.0.0.1:${server.address.port}/jobs/7`);
+   * ```
+   */
   delete(uri: string): Promise<string> {
     return this.#send(METHOD.DELETE, uri);
   }
@@ -497,6 +678,19 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * otherwise as {@linkcode CoAP.get}. 5 is FETCH, which needs a content format (RFC 8132 section 2.3.1), 6 PATCH, 7 iPATCH.
    *
    * @throws {RangeError} (the promise rejects) where the method is out of its range
+   *
+   * @example FETCH
+   * ```ts
+   * import { CoAP, CoAPResponse, serve } from "@x/coap";
+   *
+   * await using server = await serve({ hostname: "127.0.0.1", port: 0 }, (request) => CoAPResponse.text(request.method));
+   * await using coap = new CoAP();
+   *
+   * coap.requestData = '["temperature"]';
+   * coap.requestContentFormat = 50;
+   * await coap.sendCustomRequest(`coap://127.0.0.1:${server.address.port}/`, 5);
+   * console.log(new TextDecoder().decode(coap.responseData)); // FETCH
+   * ```
    */
   sendCustomRequest(uri: string, method: number): Promise<string> {
     if (!Number.isInteger(method) || method < 1 || method > 31) {
@@ -536,6 +730,16 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * `RequestComplete` fires. Otherwise as {@linkcode CoAP.get}, but it resolves to nothing.
    *
    * @throws {CoAPError} (the promise rejects) as `get` does, 710 where the URI is not observed
+   *
+   * @example Three minutes
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * async function threeMinutes(coap: CoAP, uri: string): Promise<void> {
+   *   await coap.startObserving(uri);
+   *   setTimeout(() => coap.stopObserving(uri).catch(console.error), 180_000);
+   * }
+   * ```
    */
   stopObserving(uri: string): Promise<void> {
     return this.#asClient(() => this.#client.unobserve(uri)).then(() => undefined);
@@ -549,6 +753,17 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    *
    * @throws {CoAPError} (the promise rejects) with code 0 where the socket can not be bound, 712 with the setting
    * `UseConnection`
+   *
+   * @example A server and its URI
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * await using coap = new CoAP();
+   * coap.on("Request", () => void (coap.responseCode = "2.05"));
+   * coap.localHost = "127.0.0.1";
+   * await coap.startListening();
+   * console.log(`coap://${coap.localHost}:${coap.localPort}`);
+   * ```
    */
   async startListening(): Promise<void> {
     if (this.#core.settings.useConnection) {
@@ -562,6 +777,17 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * observers notified, until `shutdown`. Nobody is told.
    *
    * @throws {CoAPError} (the promise rejects) 712 where it is no server
+   *
+   * @example An orderly end
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * async function end(coap: CoAP): Promise<void> {
+   *   await coap.stopListening();
+   *   while (coap.pendingRequests.size > 0) await coap.doEvents();
+   *   await coap.shutdown();
+   * }
+   * ```
    */
   stopListening(): Promise<void> {
     return this.#asServer(() => this.#server.stop());
@@ -689,7 +915,20 @@ export class CoAP extends EventTarget implements AsyncDisposable {
     return attempt(() => this.#core.settings.config(text));
   }
 
-  /** Returns when what has arrived already was handled, or after 20 ms where nothing had. */
+  /**
+   * Returns when what has arrived already was handled, or after 20 ms where nothing had.
+   *
+   * @example Wait for all
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * async function all(coap: CoAP, uris: string[]): Promise<void> {
+   *   coap.timeout = 0;
+   *   for (const uri of uris) await coap.get(uri);
+   *   while (coap.pendingRequests.size > 0) await coap.doEvents();
+   * }
+   * ```
+   */
   async doEvents(): Promise<void> {
     const before = this.#core.delivered;
     for (let turn = 0; turn < IDLE_TURNS && this.#core.delivered === before; turn++) {
@@ -697,7 +936,20 @@ export class CoAP extends EventTarget implements AsyncDisposable {
     }
   }
 
-  /** Shuts down, and sets all properties and settings to their defaults. Listeners stay. */
+  /**
+   * Shuts down, and sets all properties and settings to their defaults. Listeners stay.
+   *
+   * @example As new
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * coap.timeout = 5;
+   * await coap.config("LogLevel=3");
+   * await coap.reset();
+   * console.log(coap.timeout, await coap.config("LogLevel")); // 60 1
+   * ```
+   */
   async reset(): Promise<void> {
     await this.shutdown();
     this.#core.reset();
@@ -707,12 +959,38 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * Ends everything and closes the socket: pending requests complete with 711, `Unregistered` fires for each observer, and
    * the servers of observed resources are told. Afterwards it can be used again, in either mode; until the promise
    * resolves requests are refused with 712, and `startListening` waits.
+   *
+   * @example From server to client
+   * ```ts
+   * import { CoAP, CoAPResponse, serve } from "@x/coap";
+   *
+   * await using server = await serve({ hostname: "127.0.0.1", port: 0 }, () => CoAPResponse.text("ok"));
+   * const coap = new CoAP();
+   * coap.localHost = "127.0.0.1";
+   * await coap.startListening();
+   * await coap.shutdown();
+   * await coap.get(`coap://127.0.0.1:${server.address.port}/`);
+   * await coap.shutdown();
+   * ```
    */
   async shutdown(): Promise<void> {
     await Promise.all([this.#client.close(), this.#server.close()]);
   }
 
-  /** Shuts down at the end of `await using`. */
+  /**
+   * Shuts down at the end of `await using`.
+   *
+   * @example A component for a block
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * {
+   *   await using coap = new CoAP();
+   *   coap.localHost = "127.0.0.1";
+   *   await coap.startListening();
+   * } // its socket is closed
+   * ```
+   */
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown();
   }
@@ -741,19 +1019,52 @@ export class CoAP extends EventTarget implements AsyncDisposable {
     return this;
   }
 
-  /** Adds a listener for the next such event alone. */
+  /**
+   * Adds a listener for the next such event alone.
+   *
+   * @example The next one
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * coap.once("RequestComplete", (e) => console.log(e.URI, e.errorCode));
+   * ```
+   */
   once<Name extends CoAPEventName>(name: Name, listener: CoAPListener<Name>): this {
     this.addEventListener(name, listener, { once: true });
     return this;
   }
 
-  /** Removes a listener. */
+  /**
+   * Removes a listener.
+   *
+   * @example Not any more
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * const log = (e: { message: string }): void => console.log(e.message);
+   * coap.on("Log", log);
+   * coap.off("Log", log);
+   * ```
+   */
   off<Name extends CoAPEventName>(name: Name, listener: CoAPListener<Name>): this {
     this.removeEventListener(name, listener);
     return this;
   }
 
-  /** Adds a listener, as {@linkcode CoAP.on} does, with the platform's options. */
+  /**
+   * Adds a listener, as {@linkcode CoAP.on} does, with the platform's options.
+   *
+   * @example As long as a signal says
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * const { signal } = new AbortController();
+   * coap.addEventListener("Error", (e) => console.error(e.description), { signal });
+   * ```
+   */
   override addEventListener<Name extends CoAPEventName>(
     name: Name,
     listener: CoAPEventListener<Name> | null,
@@ -762,7 +1073,19 @@ export class CoAP extends EventTarget implements AsyncDisposable {
     if (listener !== null) super.addEventListener(name, this.#wrap(listener), options);
   }
 
-  /** Removes a listener that was added with the same options. */
+  /**
+   * Removes a listener that was added with the same options.
+   *
+   * @example An object that listens
+   * ```ts
+   * import { CoAP } from "@x/coap";
+   *
+   * const coap = new CoAP();
+   * const counter = { count: 0, handleEvent: () => void counter.count++ };
+   * coap.addEventListener("Request", counter);
+   * coap.removeEventListener("Request", counter);
+   * ```
+   */
   override removeEventListener<Name extends CoAPEventName>(
     name: Name,
     listener: CoAPEventListener<Name> | null,
