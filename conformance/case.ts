@@ -81,6 +81,12 @@ export class NotApplicable extends Error {
   override readonly name = "NotApplicable";
 }
 
+/** Ends the whole run: there is nobody to judge. */
+export class NoSubject extends Error {
+  /** Its class. */
+  override readonly name = "NoSubject";
+}
+
 /**
  * A case for a row of the checklist, which has its wording.
  *

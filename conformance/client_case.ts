@@ -15,7 +15,7 @@ import {
   valuesOf,
 } from "./datagram.ts";
 import { Probe, type TraceDatagram, wait } from "./probe.ts";
-import { attempt, type CaseResult, resultOf, type SuiteOptions } from "./runner.ts";
+import { attempt, type CaseResult, resultOf, runCases, type SuiteOptions } from "./runner.ts";
 
 /** What a client is told to do. */
 export interface ClientTask {
@@ -43,7 +43,7 @@ export interface ClientOutcome {
 
 /** A client under test. */
 export interface ClientUnderTest {
-  /** Does one task with a socket of its own. */
+  /** Does one task with a socket of its own. What goes wrong is an outcome; {@linkcode NoSubject} ends the run. */
   run(task: ClientTask): Promise<ClientOutcome>;
   /** Whether it tells codes and payloads; else it is judged by the wire alone. */
   readonly tells: boolean;
@@ -88,6 +88,7 @@ export class Script {
   readonly notes: string[] = [];
   #flow: Flow | undefined = undefined;
   #outcome: Promise<ClientOutcome> | undefined = undefined;
+  #broken: Promise<never> = new Promise(() => {});
   #id = 0x7000;
 
   private constructor(settings: ScriptSettings, probe: Probe) {
@@ -122,6 +123,8 @@ export class Script {
     if (client.can?.(whole) === false) throw new NotApplicable("the client can not be told to");
     this.#outcome = client.run(whole);
     this.#outcome.catch(() => {}); // it is looked at in the end, or not at all
+    this.#broken = this.#outcome.then(() => new Promise<never>(() => {}));
+    this.#broken.catch(() => {});
   }
 
   /** Lets time pass. */
@@ -131,7 +134,8 @@ export class Script {
 
   /** The client's next message; fails where none comes or it is malformed. */
   async next(expected: string, ms?: number): Promise<Datagram> {
-    const heard = await this.#probe.next(ms ?? this.#settings.timeout ?? 5_000);
+    const coming = this.#probe.next(ms ?? this.#settings.timeout ?? 5_000);
+    const heard = await Promise.race([coming, this.#broken]);
     if (heard === undefined) throw new CaseFailure(expected, "nothing");
     this.#flow ??= heard.from;
     if (typeof heard.message === "string") throw new CaseFailure(expected, describe(heard.bytes));
@@ -261,15 +265,9 @@ export function clientCase(
 export async function runClientCases(
   cases: readonly ClientCase[],
   settings: ClientSettings,
-  { onResult }: SuiteOptions = {},
+  options?: SuiteOptions,
 ): Promise<CaseResult[]> {
-  const results: CaseResult[] = [];
-  for (const one of cases) {
-    const result = await judgeClient(one, settings);
-    results.push(result);
-    onResult?.(result, results.length, cases.length);
-  }
-  return results;
+  return await runCases(cases, (one) => judgeClient(one, settings), options);
 }
 
 /** Puts a client through one case. */
@@ -287,8 +285,9 @@ export async function judgeClient(one: ClientCase, settings: ClientSettings): Pr
     } finally {
       notes.push(...script.notes);
     }
+  }).finally(async () => {
+    await settings.client.stop?.();
+    await Promise.all(probes.map((probe) => probe.close()));
   });
-  await settings.client.stop?.();
-  await Promise.all(probes.map((probe) => probe.close()));
   return resultOf(one, outcome, { notes, exchange: trace, duration: clock.now() - start }, known);
 }

@@ -1,5 +1,6 @@
 /** A program as a client under test. @module */
 
+import { NoSubject } from "./case.ts";
 import type { ClientOutcome, ClientTask, ClientUnderTest } from "./client_case.ts";
 import { host } from "./host.ts";
 
@@ -28,9 +29,12 @@ export function commandClient(command: string): ClientUnderTest {
     run(task): Promise<ClientOutcome> {
       const [program, ...args] = fill(command, valuesOf(task));
       const child = host().spawn(program!, args, { stdio: "ignore" });
-      return new Promise((resolve) => {
+      return new Promise((resolve, reject) => {
         const ended = new Promise<void>((end) => {
-          child.on("error", (error: Error) => (resolve({ error: error.message }), end()));
+          child.on("error", ({ message }: Error) => {
+            reject(new NoSubject(`Could not start "${program}": ${message}`));
+            end();
+          });
           child.on("close", () => (resolve({}), end()));
         });
         running.add({ kill: (signal) => child.kill(signal), ended });

@@ -12,7 +12,14 @@ import { type Host, host } from "./host.ts";
 import { replayCommand } from "./replay_command.ts";
 import { jsonReport, junitReport, summaryOf, tapReport, textReport } from "./report.ts";
 import { htmlReport } from "./report_html.ts";
-import { type CaseResult, isGood, runServerCases, select, type SuiteOptions } from "./runner.ts";
+import {
+  type CaseResult,
+  isGood,
+  meetServer,
+  runServerCases,
+  select,
+  type SuiteOptions,
+} from "./runner.ts";
 import { SERVER_CASES } from "./server_cases.ts";
 import { startTarget } from "./target.ts";
 
@@ -38,7 +45,8 @@ beginning of one ("7252-4", "OBS") or a section ("RFC 7641 section 4.5"); withou
   --text, --json, --junit, --tap, --html FILE
                       write a report ("-" is standard output); without any, text goes to standard output
 
-Exit code: 0 where all is well, 1 where a case failed or passed against expectation, 2 where the command is wrong.
+Exit code: 0 where all is well, 1 where a case failed or passed against expectation, 2 where the command is wrong or
+nobody answers.
 `;
 
 interface Settings {
@@ -62,7 +70,9 @@ const VALUES = new Set([
 ]);
 
 /** A mistake of whoever wrote the command. */
-class UsageError extends Error {}
+class UsageError extends Error {
+  override readonly name = "UsageError";
+}
 
 function parseArguments(args: readonly string[]): Settings {
   const settings: Settings = { words: [], flags: new Set(), values: new Map() };
@@ -93,8 +103,13 @@ function milliseconds({ values }: Settings, name: string): number | undefined {
 
 async function parseTarget(uri: string): Promise<{ address: string; port: number }> {
   const match = /^coap:\/\/(?:\[([^\]]+)\]|([^/:?#]+))(?::(\d+))?\/?$/.exec(uri);
-  if (match === null) throw new UsageError(`Not the URI of a server: "${uri}"`);
+  if (match === null) {
+    throw new UsageError(`Server must be given as coap://host[:port]: it is "${uri}"`);
+  }
   const [, literal, name, port = "5683"] = match;
+  if (!(Number(port) > 0 && Number(port) < 65_536)) {
+    throw new UsageError(`Port must be 1 to 65535: it is "${port}"`);
+  }
   const [address] = literal === undefined ? await resolveHost(name!) : [literal];
   if (address === undefined) throw new UsageError(`No address for "${name}"`);
   return { address, port: Number(port) };
@@ -106,20 +121,26 @@ function choose<Subject>(
   { flags }: Settings,
   only: readonly string[],
 ): Case<Subject>[] {
-  const chosen = select(cases, { only, strict: flags.has("strict") });
-  if (chosen.length === 0) throw new UsageError(`No case is meant by "${only.join(" ")}"`);
-  return chosen;
+  try {
+    return select(cases, { only, strict: flags.has("strict") });
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}; --list names the cases`);
+  }
 }
 
-/** A line that tells how far it is, where somebody looks at it. */
+/** A line that tells how far it is and what is under way, where somebody looks at it. */
 function progress({ stderr }: Host): SuiteOptions & { end(): void } {
   if (!stderr.isTTY) return { end: () => {} };
   let failed = 0;
   return {
-    onResult: (result, done, total) => {
-      if (result.status === "failed" || result.status === "unexpected-pass") failed++;
-      const line = `${done}/${total}, ${failed} failed: ${result.id} ${result.requirement}`;
+    onCase: ({ id, requirement }, done, total) => {
+      const count = `${String(done + 1).padStart(String(total).length)}/${total}`;
+      const bad = failed === 0 ? "" : ` ${failed} failed`;
+      const line = `${count}${bad}  ${id}  ${requirement}`;
       stderr.write(`\r\x1b[2K${line.slice(0, (stderr.columns ?? 80) - 1)}`);
+    },
+    onResult: ({ status }) => {
+      if (status === "failed" || status === "unexpected-pass") failed++;
     },
     end: () => void stderr.write("\r\x1b[2K"),
   };
@@ -148,8 +169,9 @@ function writeReports(
     else machine.writeFile(path, text);
   }
   const toOutput = wanted.some((name) => values.get(name) === "-");
-  if (wanted.length === 0) machine.stdout.write(reports["text"]!());
-  else if (!toOutput) machine.stdout.write(summaryOf(results) + "\n");
+  if (wanted.length === 0) {
+    machine.stdout.write(textReport(head, results, { color: machine.stdout.isTTY }));
+  } else if (!toOutput) machine.stdout.write(summaryOf(results) + "\n");
 }
 
 async function serve(machine: Host, [port = "5683"]: readonly string[]): Promise<number> {
@@ -162,24 +184,29 @@ async function serve(machine: Host, [port = "5683"]: readonly string[]): Promise
   return 0;
 }
 
+function list({ stdout }: Host, cases: readonly Case<never>[]): number {
+  for (const { id, level, slow, requirement } of cases) {
+    stdout.write(`${id}\t${level}${slow ? ", slow" : ""}\t${requirement}\n`);
+  }
+  return 0;
+}
+
 async function run(machine: Host, settings: Settings): Promise<number> {
   const { flags, values, words } = settings;
   if (flags.has("help")) return machine.stdout.write(USAGE), 0;
   if (flags.has("serve")) return await serve(machine, words);
   const command = values.get("client");
-  const isServer = command === undefined;
+  const [uri, ...rest] = words;
+  const namesServer = command === undefined && (!flags.has("list") || uri?.includes("://"));
+  const only = namesServer ? rest : words;
   if (flags.has("list")) {
-    const only = isServer && words[0]?.startsWith("coap:") ? words.slice(1) : words;
-    const cases: readonly Case<never>[] = isServer
-      ? choose(SERVER_CASES, settings, only)
-      : choose(CLIENT_CASES, settings, only);
-    const lines = cases.map(({ id, level, slow, requirement }) =>
-      `${id}\t${level}${slow ? ", slow" : ""}\t${requirement}\n`
+    return list(
+      machine,
+      command === undefined
+        ? choose(SERVER_CASES, settings, only)
+        : choose(CLIENT_CASES, settings, only),
     );
-    machine.stdout.write(lines.join(""));
-    return 0;
   }
-  const line = progress(machine);
   const common = {
     bind: bindUdp,
     clock: systemClock,
@@ -188,37 +215,72 @@ async function run(machine: Host, settings: Settings): Promise<number> {
     quiet: milliseconds(settings, "quiet"),
     known: readKnown(machine, values.get("known")),
   };
-  let results: CaseResult[];
-  let subject: string;
-  if (isServer) {
-    const [uri, ...only] = words;
+  if (command === undefined) {
     if (uri === undefined) throw new UsageError("No server is given");
     const cases = choose(SERVER_CASES, settings, only);
-    subject = uri;
-    results = await runServerCases(cases, {
+    const target = await parseTarget(uri);
+    const server = {
       ...common,
-      target: await parseTarget(uri),
+      target,
       group: values.get("group"),
       create: flags.has("create"),
-    }, line);
-  } else {
-    const client = command === "ours"
-      ? ourClient({}, flags.has("slow") ? undefined : 8_000)
-      : commandClient(command);
-    subject = command;
-    results = await runClientCases(
-      choose(CLIENT_CASES, settings, words),
-      { ...common, client },
-      line,
-    );
+    };
+    await meetServer(server);
+    return await judge(machine, settings, uri, "server", (options) => {
+      return runServerCases(cases, server, options);
+    });
   }
-  line.end();
-  writeReports(machine, settings, subject, results, isServer ? "server" : "client");
+  const cases = choose(CLIENT_CASES, settings, only);
+  const client = command === "ours"
+    ? ourClient({}, flags.has("slow") ? undefined : 8_000)
+    : commandClient(command);
+  return await judge(machine, settings, command, "client", (options) => {
+    return runClientCases(cases, { ...common, client }, options);
+  });
+}
+
+/** Runs cases with a line of progress, reports, and gives the exit code. */
+async function judge(
+  machine: Host,
+  settings: Settings,
+  subject: string,
+  peer: string,
+  runAll: (options: SuiteOptions) => Promise<CaseResult[]>,
+): Promise<number> {
+  const line = progress(machine);
+  let results: CaseResult[];
+  try {
+    results = await runAll(line);
+  } finally {
+    line.end();
+  }
+  writeReports(machine, settings, subject, results, peer);
   return isGood(results) ? 0 : 1;
 }
 
+/** What is known to fail: an object of ids and reasons, each of them a case. */
 function readKnown(machine: Host, path: string | undefined): Record<string, string> | undefined {
-  return path === undefined ? undefined : JSON.parse(machine.readFile(path));
+  if (path === undefined) return undefined;
+  const known: unknown = JSON.parse(machine.readFile(path));
+  const ids = new Set([...SERVER_CASES, ...CLIENT_CASES].map(({ id }) => id));
+  for (const [id, reason] of Object.entries(known as Record<string, unknown>)) {
+    if (!ids.has(id)) throw new UsageError(`There is no case "${id}", which is in "${path}"`);
+    if (typeof reason !== "string") throw new UsageError(`No reason for "${id}" in "${path}"`);
+  }
+  return known as Record<string, string>;
+}
+
+/** Runs the command line on a runtime, which a test may replace, and gives the exit code. */
+export async function runCommand(args: readonly string[], machine: Host): Promise<number> {
+  if (args[0] === "replay") return await replayCommand(args.slice(1), machine);
+  try {
+    return await run(machine, parseArguments(args));
+  } catch (error) {
+    const { message } = error as Error;
+    const hint = error instanceof UsageError ? "; --help tells how it is used" : "";
+    machine.stderr.write(`${message}${hint}\n`);
+    return 2;
+  }
 }
 
 /**
@@ -228,13 +290,5 @@ function readKnown(machine: Host, path: string | undefined): Record<string, stri
  */
 export async function main(args?: readonly string[]): Promise<number> {
   const machine = host();
-  const [first, ...rest] = args ?? machine.argv;
-  if (first === "replay") return await replayCommand(rest, machine);
-  try {
-    return await run(machine, parseArguments(args ?? machine.argv));
-  } catch (error) {
-    const text = error instanceof UsageError ? `${error.message}\n\n${USAGE}` : `${error}\n`;
-    machine.stderr.write(text);
-    return 2;
-  }
+  return await runCommand(args ?? machine.argv, machine);
 }

@@ -241,12 +241,21 @@ export function pathOptions(path: string): OptionSpec[] {
   return options;
 }
 
+/** What can be said of bytes that are no well-formed message: `malformed CON` where the header can be trusted. */
+export function malformedWords(bytes: Uint8Array): string {
+  return bytes.length < 4 || bytes[0]! >> 6 !== 1
+    ? "no message"
+    : `malformed ${TYPES[bytes[0]! >> 4 & 3]}`;
+}
+
 /** A message in a few words, for people, then its bytes. */
 export function describe(bytes: Uint8Array): string {
   const message = parse(bytes);
   const hex = bytes.length === 0 ? "nothing" : toHex(bytes.subarray(0, 96));
   const tail = bytes.length > 96 ? `… (${bytes.length} bytes)` : "";
-  if (typeof message === "string") return `no CoAP message (${message}): ${hex}${tail}`;
+  if (typeof message === "string") {
+    return `${malformedWords(bytes)} (${message}): ${hex}${tail}`;
+  }
   const { type, code, id, token, options } = message;
   const list = options.map(({ number, value }) => `${number}=${toHex(value.subarray(0, 16))}`);
   return `${type} ${code} id ${id.toString(16).padStart(4, "0")} token ${toHex(token) || "none"} ` +

@@ -1,7 +1,7 @@
 /** The datagrams of a case in words. @module */
 
 import { codeName } from "../lib/wire/mod.ts";
-import { codeByte, describe, parse, toHex } from "./datagram.ts";
+import { codeByte, describe, malformedWords, parse, toHex } from "./datagram.ts";
 import { optionTexts, payloadText } from "./message_text.ts";
 import type { TraceDatagram } from "./probe.ts";
 
@@ -11,6 +11,8 @@ export interface DatagramText {
   head: string;
   /** Options and payload, one each. */
   details: string[];
+  /** Whether it is a well-formed message. */
+  isMessage: boolean;
 }
 
 /** Says what a datagram is. */
@@ -18,8 +20,9 @@ export function wordsOf(bytes: Uint8Array): DatagramText {
   const message = parse(bytes);
   if (typeof message === "string") {
     return {
-      head: `No message: ${message}`,
+      head: `${malformedWords(bytes)}: ${message}`,
       details: [`${bytes.length} bytes: ${shortHex(bytes)}`],
+      isMessage: false,
     };
   }
   const { type, code, id, token, options, payload } = message;
@@ -30,6 +33,7 @@ export function wordsOf(bytes: Uint8Array): DatagramText {
   return {
     head: words.filter((word) => word !== "").join(" "),
     details: body === undefined ? optionTexts(options) : [...optionTexts(options), body],
+    isMessage: true,
   };
 }
 

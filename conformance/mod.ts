@@ -10,6 +10,7 @@ export {
   CaseFailure,
   type CaseTraits,
   type Level,
+  NoSubject,
   NotApplicable,
   type Requirement,
   REQUIREMENTS,
@@ -45,12 +46,21 @@ export {
   replayText,
   type ReplayTextOptions,
 } from "./replay.ts";
-export { jsonReport, junitReport, type ReportHead, tapReport, textReport } from "./report.ts";
+export {
+  jsonReport,
+  junitReport,
+  type ReportHead,
+  tapReport,
+  textReport,
+  type TextReportOptions,
+} from "./report.ts";
 export { htmlReport } from "./report_html.ts";
 export {
   type CaseResult,
+  meetServer,
   runServerCases,
   select,
+  type Selection,
   type ServerSettings,
   type Status,
   type SuiteOptions,

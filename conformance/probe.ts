@@ -124,6 +124,7 @@ export class Probe {
 
   /** Closes the socket. */
   async close(): Promise<void> {
+    this.#wake?.(); // who still waits is told that nothing comes
     await this.#transport?.close();
   }
 

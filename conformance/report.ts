@@ -42,23 +42,72 @@ export function summaryOf(results: readonly CaseResult[]): string {
   return [...words, `${counts.skipped} skipped`].join(", ");
 }
 
-/** A tree for people: sections, cases, and of failures what was expected, what came, and the whole exchange. */
-export function textReport({ subject, date }: ReportHead, results: readonly CaseResult[]): string {
-  const lines = [`CoAP conformance of ${subject}, ${date}`, ""];
+const COLORS: Record<Status, number> = {
+  passed: 32,
+  failed: 31,
+  skipped: 90,
+  "expected-failure": 33,
+  "unexpected-pass": 31,
+};
+
+const DIM = 90;
+
+/** How a text is written. */
+export interface TextReportOptions {
+  /** Whether it has the escape sequences of terminals for colours. @default {false} */
+  color?: boolean;
+}
+
+/**
+ * A tree for people: sections, cases, and of failures what was expected, what came, and the whole exchange. It ends with
+ * the counts, the ids of what failed, and why cases were skipped.
+ */
+export function textReport(
+  { subject, date }: ReportHead,
+  results: readonly CaseResult[],
+  { color = false }: TextReportOptions = {},
+): string {
+  const paint = (code: number, text: string): string =>
+    color && text !== "" ? `\x1b[${code}m${text}\x1b[0m` : text;
+  const lines = [`${paint(1, `CoAP conformance of ${subject}`)}, ${date}`, ""];
   for (const [section, list] of bySection(results)) {
-    lines.push(section);
+    lines.push(paint(1, section));
     for (const result of list) {
       const { id, level, requirement, status, reason, expected, actual, notes, exchange } = result;
-      const why = reason === undefined ? "" : ` (${reason})`;
-      const seen = notes.length === 0 ? "" : ` [${notes.join("; ")}]`;
-      lines.push(`  ${MARKS[status]} ${id} ${level}: ${requirement}${seen}${why}`);
-      if (expected === undefined) continue;
-      lines.push(`      expected: ${expected}`, `      actual:   ${actual}`);
-      lines.push(...exchange.map((datagram) => `      ${lineOf(datagram)}`));
+      const isQuiet = status === "skipped";
+      const aside = [...notes.map((note) => `[${note}]`), ...(reason ? [`(${reason})`] : [])];
+      const words = `${level.padEnd(9)} ${requirement}`;
+      lines.push(
+        `  ${paint(COLORS[status], `${MARKS[status]} ${id.padEnd(11)}`)} ` +
+          `${isQuiet ? paint(DIM, words) : words}${
+            paint(DIM, aside.map((text) => ` ${text}`).join(""))
+          }`,
+      );
+      if (expected === undefined || status === "expected-failure") continue;
+      lines.push(`      expected  ${paint(32, expected)}`, `      actual    ${paint(31, actual!)}`);
+      lines.push(...exchange.map((datagram) => paint(DIM, `     ${lineOf(datagram)}`)));
     }
     lines.push("");
   }
-  return [...lines, summaryOf(results), ""].join("\n");
+  return [...lines, ...closing(results, paint), ""].join("\n");
+}
+
+/** The counts, and what to look at next. */
+function closing(
+  results: readonly CaseResult[],
+  paint: (code: number, text: string) => string,
+): string[] {
+  const lines: string[] = [];
+  const skips = new Map<string, number>();
+  for (const { status, reason = "" } of results) {
+    if (status === "skipped") skips.set(reason, (skips.get(reason) ?? 0) + 1);
+  }
+  for (const [reason, count] of [...skips].toSorted(([, a], [, b]) => b - a)) {
+    lines.push(paint(DIM, `${String(count).padStart(4)} skipped: ${reason}`));
+  }
+  const bad = results.filter(({ status }) => isBad(status)).map(({ id }) => id);
+  if (bad.length > 0) lines.push(paint(31, `failed: ${bad.join(" ")}`));
+  return [...lines, paint(isGood(results) ? 32 : 31, summaryOf(results))];
 }
 
 /** Everything, for programs. Bytes are hexadecimal. */

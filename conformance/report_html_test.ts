@@ -19,7 +19,9 @@ const skip = chromium === undefined && !required ? "chromium is not in PATH" : f
 /** What a user does with the page, and what there is to see then. */
 const VISIT = `<script>{
 const shown = () => [...document.querySelectorAll("details.case")].filter((one) => one.offsetHeight > 0);
-const seen = { rows: document.querySelectorAll("tbody tr").length, cases: shown().length };
+const rows = [...document.querySelectorAll("tbody tr")].filter((one) => one.offsetHeight > 0);
+const seen = { rows: rows.map((one) => one.innerText.split(/\\s+/).filter(Boolean).join(" ")), cases: shown().length };
+seen.sections = [...document.querySelectorAll("section")].filter((one) => one.offsetHeight > 0).length;
 document.querySelector("button[data-status=failed]").click();
 seen.failed = shown().map((one) => one.id);
 const [first] = shown();
@@ -28,12 +30,22 @@ first.querySelector("summary").click();
 seen.open = first.open;
 const svg = first.querySelector("svg");
 seen.grown = first.offsetHeight > folded + svg.getBoundingClientRect().height;
-seen.arrows = svg.querySelectorAll("path").length > 0;
+seen.ladder = [...svg.querySelectorAll("g")].map((one) => one.getAttribute("class") + ": " +
+  [...one.querySelectorAll("text")].map((text) => text.textContent.replaceAll(/\\d/g, "0")).join(", "));
+seen.inside = [...svg.querySelectorAll("text")].every((text) => {
+  const { left, right } = text.getBoundingClientRect(), box = svg.getBoundingClientRect();
+  return left >= box.left && right <= box.right;
+});
+seen.verdict = first.querySelector(".good").innerText + " / " + first.querySelector(".wrong").innerText;
 document.querySelector("button[data-status=failed]").click();
 const search = document.querySelector("input");
-search.value = "ping";
-search.dispatchEvent(new Event("input"));
-seen.found = shown().map((one) => one.id);
+const find = (words) => {
+  search.value = words;
+  search.dispatchEvent(new Event("input"));
+  return shown().map((one) => one.id);
+};
+seen.none = [find("no such words").length, document.querySelector("#none").offsetHeight > 0];
+seen.found = find("ping");
 document.querySelector("#unfold").click();
 seen.unfolded = shown().every((one) => one.open);
 document.documentElement.dataset.seen = JSON.stringify(seen);
@@ -72,12 +84,21 @@ describe("the HTML report in a browser", () => {
       const dom = await visit(file, join(folder, "profile"));
       const [, text = "{}"] = /data-seen="([^"]*)"/.exec(dom) ?? [];
       assertEquals(JSON.parse(text.replaceAll("&quot;", '"')), {
-        rows: 2,
+        rows: [
+          "Plugtest Interoperability Tests 2",
+          "CORE 2",
+          "RFC 7252 The Constrained Application Protocol 1",
+          "4.2 1",
+        ],
         cases: 3,
+        sections: 2,
         failed: ["7252-4.2-2"],
         open: true,
         grown: true,
-        arrows: true,
+        ladder: ["sent: 0.000 s, CON Empty id 0000", "received: 0.000 s, ACK Empty id 0000"],
+        inside: true,
+        verdict: "Reset 70001234 / ACK 0.00 id 1234 token none options [] payload 0: 60001234",
+        none: [0, true],
         found: ["CORE_31", "7252-4.2-2"],
         unfolded: true,
       });

@@ -3,8 +3,8 @@
 import { type Clock, systemClock } from "../lib/endpoint/clock.ts";
 import type { Address } from "../lib/flow.ts";
 import type { Bind } from "../lib/transport/transport.ts";
-import { type Case, CaseFailure, type Level, NotApplicable } from "./case.ts";
-import { bytesOf, Opt } from "./datagram.ts";
+import { type Case, CaseFailure, type Level, NoSubject, NotApplicable } from "./case.ts";
+import { build, bytesOf, Opt } from "./datagram.ts";
 import type { Probe, TraceDatagram } from "./probe.ts";
 import { Tester } from "./tester.ts";
 
@@ -61,13 +61,33 @@ export interface ServerSettings {
   known?: Readonly<Record<string, string>>;
 }
 
-/** What is in a suite's way. */
+/** Which cases are wanted. */
+export interface Selection {
+  /**
+   * Ids, beginnings of ids, or sections; without any all that are no SHOULD or MAY.
+   *
+   * @default none
+   */
+  only?: readonly string[];
+  /** Whether cases that are SHOULD or MAY are among them. @default {false} */
+  strict?: boolean;
+}
+
+/**
+ * Chooses cases, in their order.
+ *
+ * @throws {TypeError} where a word means none
+ */
 export function select<Subject>(
   cases: readonly Case<Subject>[],
-  { only = [], strict = false }: { only?: readonly string[]; strict?: boolean },
+  { only = [], strict = false }: Selection = {},
 ): Case<Subject>[] {
-  if (only.length > 0) return cases.filter((one) => only.some((word) => isMeant(one, word)));
-  return cases.filter(({ level }) => strict || (level !== "SHOULD" && level !== "MAY"));
+  if (only.length === 0) {
+    return cases.filter(({ level }) => strict || (level !== "SHOULD" && level !== "MAY"));
+  }
+  const wrong = only.find((word) => !cases.some((one) => isMeant(one, word)));
+  if (wrong !== undefined) throw new TypeError(`No case is meant by "${wrong}"`);
+  return cases.filter((one) => only.some((word) => isMeant(one, word)));
 }
 
 /** Whether a case is meant by an id (`7252-4.2-3`), the beginning of one at a joint (`7252-4`), or words of its section. */
@@ -92,8 +112,7 @@ export async function judgeServer(one: Case<Tester>, server: ServerSettings): Pr
     for (const path of one.needs ?? []) await need(tester, path, server.create ?? false);
     trace.length = 0;
     await one.run(tester);
-  });
-  await Promise.all(probes.map((probe) => probe.close()));
+  }).finally(() => Promise.all(probes.map((probe) => probe.close())));
   return resultOf(one, outcome, { notes, exchange: trace, duration: clock.now() - start }, known);
 }
 
@@ -106,6 +125,7 @@ export async function attempt(run: () => Promise<void>): Promise<Outcome> {
     await run();
     return { status: "passed" };
   } catch (error) {
+    if (error instanceof NoSubject) throw error;
     if (error instanceof NotApplicable) return { status: "skipped", reason: error.message };
     if (error instanceof CaseFailure) {
       return { status: "failed", expected: error.expected, actual: error.actual };
@@ -165,8 +185,10 @@ export function countOf(results: readonly CaseResult[]): Record<Status, number> 
 
 /** How a run is followed. */
 export interface SuiteOptions {
-  /** Called with each result, and how many cases there are. */
-  onResult?: (result: CaseResult, done: number, total: number) => void;
+  /** Called before each case, with how many are done and how many there are. */
+  onCase?: (one: Case<never>, done: number, total: number) => void;
+  /** Called with each result. */
+  onResult?: (result: CaseResult) => void;
 }
 
 /**
@@ -187,13 +209,49 @@ export interface SuiteOptions {
 export async function runServerCases(
   cases: readonly Case<Tester>[],
   server: ServerSettings,
-  { onResult }: SuiteOptions = {},
+  options?: SuiteOptions,
+): Promise<CaseResult[]> {
+  return await runCases(cases, (one) => judgeServer(one, server), options);
+}
+
+/** Runs cases one after the other. */
+export async function runCases<Subject>(
+  cases: readonly Case<Subject>[],
+  judge: (one: Case<Subject>) => Promise<CaseResult>,
+  { onCase, onResult }: SuiteOptions = {},
 ): Promise<CaseResult[]> {
   const results: CaseResult[] = [];
   for (const one of cases) {
-    const result = await judgeServer(one, server);
+    onCase?.(one, results.length, cases.length);
+    const result = await judge(one);
     results.push(result);
-    onResult?.(result, results.length, cases.length);
+    onResult?.(result);
   }
   return results;
+}
+
+/**
+ * Whether anything answers at all: asks with a ping and a GET, twice within `timeout`.
+ *
+ * @throws {NoSubject} where nothing comes
+ */
+export async function meetServer(server: ServerSettings): Promise<void> {
+  const { clock = systemClock, timeout = 2_000, target, bind } = server;
+  const trace: TraceDatagram[] = [];
+  const probes: Probe[] = [];
+  const settings = { target, bind, clock, start: clock.now(), timeout, quiet: 0, trace, probes };
+  const tester = await Tester.open({ ...settings, notes: [] });
+  try {
+    for (let i = 0; i < 2; i++) {
+      tester.sendBytes(build({ id: tester.id() }));
+      tester.send({ path: "/.well-known/core" });
+      if (await tester.hear(timeout / 2) !== undefined) return;
+    }
+  } finally {
+    await tester.probe.close();
+  }
+  const { address, port } = target;
+  throw new NoSubject(
+    `Nothing answers at ${address} port ${port}: neither to a ping nor to a GET within ${timeout} ms`,
+  );
 }
