@@ -537,6 +537,45 @@ describe("observers, CoAP as a server", () => {
     assertEquals(inWords(told), ["ResponseComplete 1.1 708", "Unregistered"]);
   });
 
+  it("Unregistered fires for what another resource takes the token of", async () => {
+    accept();
+    const register = (path: string): Uint8Array =>
+      encode({
+        type: MessageType.NonConfirmable,
+        code: Code.GET,
+        id: path.charCodeAt(0),
+        token: Uint8Array.of(7),
+        options: [makeOption(OptionNumber.Observe, 0), makeOption(OptionNumber.UriPath, path)],
+      });
+    const told = listen(server, ["Register", "Unregistered"]);
+    const transport = await net.network.bind({ port: 9 }, { receive() {}, turn() {}, error() {} });
+    for (const path of ["a", "b"]) {
+      transport.send(transport.flow("127.0.0.1", 5683), register(path));
+      transport.flush();
+      await net.after(100);
+    }
+    await transport.close();
+    assertEquals(told.map(([name, { URIPath }]) => `${name} ${URIPath}`), [
+      "Register /a",
+      "Register /b",
+      "Unregistered /a",
+    ]);
+  });
+
+  it("Unregistered fires at once where there are too many observers", async () => {
+    await server.shutdown();
+    server = await net.listener({ limits: { observers: 1 } });
+    accept();
+    await net.run(client.startObserving(URI));
+    const told = listen(server, ["Register", "Unregistered"]);
+    await net.run(client.startObserving(`${SERVER}/u`));
+    assertEquals(told.map(([name, { URIPath }]) => `${name} ${URIPath}`), [
+      "Register /u",
+      "Unregistered /u",
+    ]);
+    assertEquals((await failure(client.stopObserving(`${SERVER}/u`))).code, 710);
+  });
+
   it("Unregistered fires at shutdown, and stopListening tells nobody", async () => {
     accept();
     await net.run(client.startObserving(URI));

@@ -2,8 +2,9 @@
 
 import { CoAPError } from "../errors.ts";
 import { ExchangeServer } from "../endpoint/exchange_server.ts";
-import { asksToObserve, type IncomingRequest } from "../endpoint/incoming_request.ts";
+import type { IncomingRequest } from "../endpoint/incoming_request.ts";
 import { isRefusal } from "../endpoint/pending.ts";
+import { asksToObserve } from "../endpoint/representation.ts";
 import { CoAPResponse } from "../endpoint/response.ts";
 import { Code } from "../wire/code.ts";
 import { normalizeUri } from "../wire/uri.ts";

@@ -13,7 +13,7 @@ import { BackOff } from "./back_off.ts";
 import { ResponseCache } from "./cache.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
 import { type CallEvent, type Driver, systemRandom } from "./driver.ts";
-import { asksToObserve, type IncomingRequest } from "./incoming_request.ts";
+import type { IncomingRequest } from "./incoming_request.ts";
 import { Pending } from "./pending.ts";
 import type { Lodger, ProxyHost } from "./proxy_host.ts";
 import {
@@ -26,6 +26,7 @@ import {
 } from "./proxy_message.ts";
 import { giveUp, ProxyObservation } from "./proxy_observation.ts";
 import type { ProxyOptions } from "./proxy_options.ts";
+import { asksToObserve } from "./representation.ts";
 import { Memory, type Recall } from "./recall.ts";
 import { requestKey } from "./request_key.ts";
 import type { Content } from "./response.ts";

@@ -42,11 +42,6 @@ export let stateRequest: (request: IncomingRequest) => IncomingRequest;
 /** Aborts the signal of a request. */
 export let abort: (request: IncomingRequest, reason: unknown) => void;
 
-/** Whether a request asks to be registered as an observation (RFC 7641 section 2, RFC 8132 section 2.4). */
-export function asksToObserve({ code, observe }: IncomingRequest): boolean {
-  return observe === 0 && (code === Code.GET || code === Code.FETCH);
-}
-
 /**
  * A request that a peer sent. Everything beyond the bytes is worked out when asked for.
  *

@@ -15,6 +15,11 @@ export function isSafe(code: number): boolean {
   return code === Code.GET || code === Code.FETCH;
 }
 
+/** Whether a request asks to be registered as an observer (RFC 7641 section 2). To a group it is not defined. */
+export function asksToObserve({ code, observe, peer }: IncomingRequest): boolean {
+  return observe === 0 && isSafe(code) && !peer.multicast;
+}
+
 /**
  * What is sent instead of a 2.05 that the request does not accept (4.06), or whose entity tag it lists (2.03).
  *

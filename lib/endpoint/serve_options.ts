@@ -141,7 +141,8 @@ export interface ServeOptions extends EndpointOptions {
   /**
    * Hears that an observation has ended, of the request that registered it (not the same object) and why:
    * `deregistered` by the client, `replaced` by that of another resource with the same token, by a `reset` or a
-   * `timeout`, by the `error` it was notified of, or the server was `closed`.
+   * `timeout`, by the `error` it was notified of, or the server was `closed`. With `limit` it never began: there are
+   * too many observers, and the request was answered as one that does not ask to observe.
    */
   onUnobserve?: (request: IncomingRequest, reason: UnobservedReason) => void;
   /**

@@ -21,7 +21,7 @@ import {
 import { Notifier } from "./notifier.ts";
 import { CoAPProxy } from "./proxy.ts";
 import { ProxyHost } from "./proxy_host.ts";
-import { isSafe, represent } from "./representation.ts";
+import { asksToObserve, represent } from "./representation.ts";
 import { CoAPResponse } from "./response.ts";
 import { type EndpointStats, sumStats } from "./stats.ts";
 import type {
@@ -346,11 +346,6 @@ class CoAPServer implements Server {
 function checkResponse(response: unknown): CoAPResponse {
   if (response instanceof CoAPResponse) return response;
   throw new TypeError(`Handler must return a CoAPResponse: it is "${String(response)}"`);
-}
-
-/** Whether a request asks to be registered. To a group it is not defined. */
-function asksToObserve(request: IncomingRequest): boolean {
-  return request.observe === 0 && isSafe(request.code) && !request.peer.multicast;
 }
 
 /** All CoAP Nodes, by family (RFC 7252 section 12.8). */

@@ -124,12 +124,17 @@ describe("observers of a server", () => {
     }
   });
 
-  it("beyond a limit are answered as plain requests", async () => {
-    const server = await net.serve(counter().router, { limits: { observersPerPeer: 1 } });
+  it("beyond a limit are answered as plain requests, and onUnobserve hears of it", async () => {
+    const gone: string[] = [];
+    const server = await net.serve(counter().router, {
+      limits: { observersPerPeer: 1 },
+      onUnobserve: (request, reason) => void gone.push(`${request.pathname} ${reason}`),
+    });
     await peer.sends("CON GET 0x0001 token 0a Observe:0 /count");
     await peer.receives('ACK 2.05 0x0001 token 0a Observe:_ Content-Format:0 "0"');
     await peer.sends("CON GET 0x0002 token 0b Observe:0 /count");
     await peer.receives('ACK 2.05 0x0002 token 0b Content-Format:0 "0"');
+    assertEquals(gone, ["/count limit"]);
     assertEquals(await server.notify("/count", undefined, { confirmable: false }), 1);
   });
 

@@ -139,6 +139,9 @@ export class Observers {
       !this.#hasRoom(cost)
     ) {
       stats.rejectedLimit++;
+      const { id, flow, request } = exchange;
+      // Whoever let it register has to hear that it observes nothing.
+      this.#emit({ type: "unobserved", id, flow, request, resource: name, reason: "limit" });
       return -1;
     }
     let resource = this.#resources.get(name);

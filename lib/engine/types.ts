@@ -274,6 +274,7 @@ export type UnobservedReason =
   | "reset"
   | "timeout"
   | "error"
+  | "limit"
   | "closed";
 
 /** A peer does not observe any more. */
