@@ -336,7 +336,8 @@ export class CoAP extends EventTarget implements AsyncDisposable {
   // -------------------------------------------------------------- properties: the response
 
   /**
-   * The response code, "2.00" to "7.31" as the RFCs write it, or "". Client: that of the response that came. Server: that
+   * The response code, "2.00" to "7.31" as the RFCs write it, or "". Client: that of the response that came, "" where
+   * No-Response asked not to send one. Server: that
    * of the response or notification to be sent, of class 2, 4 or 5.
    *
    * @default {""}
@@ -727,7 +728,8 @@ export class CoAP extends EventTarget implements AsyncDisposable {
 
   /**
    * Ends an observation, by the URI with which it began, and tells the server, which answers with the resource's state:
-   * `RequestComplete` fires. Otherwise as {@linkcode CoAP.get}, but it resolves to nothing.
+   * `RequestComplete` fires. Otherwise as {@linkcode CoAP.get}, but it resolves to nothing. A registration that is under
+   * way is ended by `cancelRequest`.
    *
    * @throws {CoAPError} (the promise rejects) as `get` does, 710 where the URI is not observed
    *

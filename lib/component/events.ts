@@ -266,7 +266,10 @@ export class CoAPResponseCompleteEvent extends Event {
   }
 }
 
-/** A client does not observe a resource any more, however that came: the event `Unregistered`. */
+/**
+ * A client does not observe a resource any more, however that came: the event `Unregistered`. It also fires for a client
+ * that was accepted where there are too many observers already.
+ */
 export class CoAPUnregisteredEvent extends CoAPResourceEvent {
   /** The URI of the resource, as in the event `Register`. */
   readonly URI: string;

@@ -111,6 +111,18 @@ describe("observing, CoAP as a client", () => {
     assertEquals((await failure(coap.stopObserving(URI))).code, 710);
   });
 
+  it("a registration that is under way is not observed yet: 710, and cancelRequest ends it", async () => {
+    coap.timeout = 0;
+    await coap.startObserving(URI);
+    assertEquals((await failure(coap.stopObserving(URI))).code, 710);
+    assertEquals(coap.pendingRequests.size, 1);
+    await coap.cancelRequest("1");
+    await script(() => ({ code: Code.Content, options: observed(1) }));
+    coap.timeout = 60;
+    assertEquals(await net.run(coap.startObserving(URI)), ""); // and can be made anew
+    await net.run(coap.stopObserving(URI));
+  });
+
   it("timeout 0 and accepted: nothing is pending any more", async () => {
     await script(() => ({ code: Code.Content, options: observed(1) }));
     coap.timeout = 0;
