@@ -15,7 +15,7 @@ const sources = listFiles()
 function isDocumented(name: string): boolean {
   const [owner, member] = name.split(".");
   const declared = new RegExp(`export (?:function|class|interface|type|const) ${owner}\\b`);
-  const has = new RegExp(`^ +${member}(?:<.*>)?[?(:]`, "m");
+  const has = new RegExp(`^ +(?:async |get )?${member}(?:<.*>)?[?(:]`, "m");
   return sources.some((text) => declared.test(text) && (member === undefined || has.test(text)));
 }
 

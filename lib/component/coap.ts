@@ -337,8 +337,7 @@ export class CoAP extends EventTarget implements AsyncDisposable {
 
   /**
    * The response code, "2.00" to "7.31" as the RFCs write it, or "". Client: that of the response that came, "" where
-   * No-Response asked not to send one. Server: that
-   * of the response or notification to be sent, of class 2, 4 or 5.
+   * No-Response asked not to send one. Server: that of the response or notification to be sent, of class 2, 4 or 5.
    *
    * @default {""}
    * @throws {CoAPError} 707 when it is set to anything else
