@@ -236,6 +236,39 @@ export interface Limits {
    * @default {1024}
    */
   observersPerPeer: number;
+  /**
+   * Connections of reliable transports at a time, about 1 kB each with the runtime's socket. One more is aborted.
+   *
+   * @default {16384}
+   */
+  connections: number;
+  /**
+   * Bytes of one message over a reliable transport, its header included: what is announced as Max-Message-Size (RFC 8323
+   * section 5.3.1), so from 1152 on with BERT. A larger one aborts the connection before it is received. Own messages are
+   * not larger either.
+   *
+   * @default {8389632} 8 MiB and 1 KiB
+   */
+  messageBytes: number;
+  /**
+   * Bytes of messages of which the beginning has come, over all connections. A connection that goes beyond it is aborted.
+   *
+   * @default {67108864}
+   */
+  receiveBytes: number;
+  /**
+   * Bytes that a connection's peer has not taken yet. Beyond it nothing is read from it and its notifications wait, the
+   * newest alone; it may be exceeded by one message, and by the responses to `requestsPerConnection`.
+   *
+   * @default {1048576}
+   */
+  sendBytes: number;
+  /**
+   * Requests of one connection at the application. Beyond it nothing is read from the connection.
+   *
+   * @default {256}
+   */
+  requestsPerConnection: number;
 }
 
 /** The default limits. */
@@ -254,6 +287,11 @@ export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
   transferBytesPerPeer: 16 * 1024 * 1024,
   observers: 65_536,
   observersPerPeer: 1024,
+  connections: 16_384,
+  messageBytes: 8 * 1024 * 1024 + 1024,
+  receiveBytes: 64 * 1024 * 1024,
+  sendBytes: 1024 * 1024,
+  requestsPerConnection: 256,
 });
 
 /**

@@ -27,6 +27,7 @@ const FAILURES: Record<FailureReason, string> = {
   "rejected-response": "Response can not be understood",
   "blockwise": "Blockwise transfer failed",
   "refused": "Peer refused",
+  "transport": "Connection is lost",
 };
 
 /** The peer's host says that its port is closed; Windows says it in the second way. */

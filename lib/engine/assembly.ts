@@ -17,19 +17,28 @@ export const Assembled = {
   Invalid: 3,
 } as const;
 
-/** Size of the blocks of an SZX. */
+/** What the numbers of BERT blocks count (RFC 8323 section 6), and the largest block otherwise, bytes. */
+export const BERT_UNIT = 1024;
+
+/** Bytes that a block number of an SZX counts; with SZX 7, BERT, a message has any number of them. */
 export function blockSizeOf(szx: number): number {
-  return 1 << (szx + 4);
+  return Math.min(1 << (szx + 4), BERT_UNIT);
 }
 
-/** SZX of a block size; the size has been checked. */
+/** SZX of a block size that has been checked; above 1024 it is BERT. */
 export function szxOf(size: number): number {
-  return 27 - Math.clz32(size);
+  return Math.min(27 - Math.clz32(size), 7);
 }
 
 /** The value of a Block option: NUM, M and SZX. */
 export function blockValue(offset: number, more: boolean, size: number): number {
-  return offset / size * 16 + (more ? 8 : 0) + szxOf(size);
+  return offset / Math.min(size, BERT_UNIT) * 16 + (more ? 8 : 0) + szxOf(size);
+}
+
+/** Whether the payload of a block that is not the last has no length that its SZX allows. */
+export function isUneven(payload: Uint8Array, szx: number): boolean {
+  const { length } = payload;
+  return szx === 7 ? length === 0 || length % BERT_UNIT !== 0 : length !== blockSizeOf(szx);
 }
 
 /** The ETag of a response as text to compare, or undefined. */
@@ -87,6 +96,7 @@ export class Assembly {
   readonly #limit: number;
   readonly #keep: boolean;
   readonly #preferred: number;
+  readonly #bert: boolean;
   #etag: string | undefined = undefined;
   #body: Body | undefined = undefined;
 
@@ -94,8 +104,10 @@ export class Assembly {
    * @param limit bytes kept at most
    * @param keep whether the body is kept: not where it is handed on block by block
    * @param preferred largest blocks to ask for, bytes
+   * @param bert whether SZX 7 has a meaning
    */
-  constructor(limit: number, keep: boolean, preferred: number) {
+  constructor(limit: number, keep: boolean, preferred: number, bert: boolean) {
+    this.#bert = bert;
     this.#limit = limit;
     this.#keep = keep;
     this.#preferred = preferred;
@@ -125,14 +137,16 @@ export class Assembly {
     const size = blockSizeOf(szx);
     const more = (block & 8) !== 0;
     const offset = (block >>> 4) * size;
-    if (szx === 7) return this.#invalid("Response has a Block2 with the reserved SZX 7");
+    if (szx === 7 && !this.#bert) {
+      return this.#invalid("Response has a Block2 with the reserved SZX 7");
+    }
     if (!first && (etagOf(message) !== this.#etag || !this.#hasFormat(message))) {
       return Assembled.Changed;
     }
     if (offset !== this.received) {
       return this.#invalid(`Response has byte ${offset} on, asked was byte ${this.received} on`);
     }
-    if (more && message.payload.length !== size) {
+    if (more && isUneven(message.payload, szx)) {
       return this.#invalid(`Block of ${size} bytes came with ${message.payload.length}`);
     }
     if (this.#keep && offset + message.payload.length > this.#limit) return this.#tooLarge();
@@ -140,7 +154,7 @@ export class Assembly {
       this.head = message;
       this.#etag = etagOf(message);
     }
-    this.size = Math.min(size, this.#preferred);
+    this.size = szx === 7 ? this.#preferred : Math.min(size, this.#preferred);
     this.received += message.payload.length;
     if (this.#keep) {
       if (this.#body !== undefined) this.#body.append(message.payload);

@@ -5,8 +5,9 @@ import type { Flow } from "../flow.ts";
 import { Code, codeText, isSuccess } from "../wire/code.ts";
 import { type Message, MessageType } from "../wire/message.ts";
 import { encodeUint, findOption, type Option, OptionNumber, uintOption } from "../wire/option.ts";
-import { blockSizeOf, blockValue } from "./assembly.ts";
-import { Download, type DownloadOwner } from "./download.ts";
+import { BERT_UNIT, blockSizeOf, blockValue } from "./assembly.ts";
+import type { BlockRules } from "./block_rules.ts";
+import { Download, type DownloadOwner, failureOf } from "./download.ts";
 import type { ClientExchange, ClientOwner, Exchanges, StartOptions } from "./exchange.ts";
 import { Observation } from "./observation.ts";
 import type { Shared } from "./layers.ts";
@@ -16,7 +17,7 @@ import type { EngineEvent, ExchangeId, FailureReason, Outline, RequestOptions } 
 export interface CallHost {
   readonly exchanges: Exchanges;
   readonly shared: Shared;
-  readonly blockSize: number;
+  readonly rules: BlockRules;
   /** Uploads under way, by peer and resource: for the Request-Tag. */
   readonly uploads: Map<string, number>;
   /** Echo values to repeat, by peer. */
@@ -45,6 +46,8 @@ const EMPTY: Message = {
 };
 /** No-Response for responses of the classes 2, 4 and 5. */
 const ALL_CLASSES = 26;
+/** Bytes of a streamed body that go in one message at most. */
+const STREAMED = 64 * 1024;
 /** How often a changed representation is fetched anew. */
 const MAX_RESTARTS = 3;
 
@@ -61,7 +64,8 @@ export class Call implements ClientOwner, DownloadOwner {
   /** A Block option of the caller's own switches the handling of that direction off. */
   readonly #rawUpload: boolean;
   readonly #rawDownload: boolean;
-  readonly #blockSize: number;
+  /** Largest blocks of the response, bytes. */
+  readonly #preferred: number;
   #exchange: ClientExchange | undefined = undefined;
   #download: Download | undefined = undefined;
   #observation: Observation | undefined = undefined;
@@ -75,7 +79,9 @@ export class Call implements ClientOwner, DownloadOwner {
   #offset = 0;
   /** Bytes of the block under way. */
   #sending = 0;
-  /** Size of the blocks sent; `#blockSize` until the server asks for smaller ones. */
+  /** The largest body that goes whole, bytes. */
+  readonly #fits: number;
+  /** Size of the blocks sent, until the server asks for smaller ones; above 1024 they are BERT (RFC 8323 section 6). */
   #size: number;
   #inBlocks = false;
   #tag: Option | undefined = undefined;
@@ -111,16 +117,22 @@ export class Call implements ClientOwner, DownloadOwner {
     this.#quiet = (uintOption(this.#options, OptionNumber.NoResponse) ?? 0) & ALL_CLASSES;
     this.#body = outline.payload ?? NOTHING;
     this.#bodyEnds = !settings.upload;
-    this.#blockSize = settings.blockSize ?? host.blockSize;
-    this.#size = this.#blockSize;
+    const peer = host.exchanges.known(flow);
+    const rule = host.rules.for(peer, outline.options, settings.blockSize);
+    // A stream is not to be gathered until it makes the largest message that could go.
+    const most = settings.upload ? STREAMED : Infinity;
+    this.#fits = Math.min(rule.whole, most);
+    this.#size = Math.min(rule.size, most);
+    this.#preferred = host.rules.preferred(peer, settings.blockSize);
     if (settings.blockSize !== undefined && block2 === undefined) {
       this.#add(OptionNumber.Block2, blockValue(0, false, this.#size));
     }
     if (settings.progress && !this.#rawDownload) this.#add(OptionNumber.Size2, 0);
-    if (this.#bodyEnds && this.#body.length / this.#size > 0x100000) {
+    const unit = Math.min(this.#size, BERT_UNIT);
+    if (this.#bodyEnds && this.#body.length / unit > 0x100000) {
       throw new CoAPError(
         "blockwise",
-        `Body of "${this.#body.length}" bytes is more than blocks of ${this.#size} bytes can number`,
+        `Body of "${this.#body.length}" bytes is more than blocks of ${unit} bytes can number`,
       );
     }
   }
@@ -151,12 +163,13 @@ export class Call implements ClientOwner, DownloadOwner {
   /** Sends the next part of the body, or asks for more of it. */
   #upload(now: number): void {
     const rest = this.#body.length - (this.#offset - this.#bodyAt);
-    if (!this.#bodyEnds && rest <= this.#size) {
+    const fits = this.#inBlocks ? this.#size : this.#fits;
+    if (!this.#bodyEnds && rest <= fits) {
       this.#wantsBody = true;
-      const length = this.#size + 1 - rest;
+      const length = fits + 1 - rest;
       return this.#host.emit({ type: "needBody", id: this.id, length });
     }
-    if (rest > this.#size && !this.#inBlocks && !this.#rawUpload) this.#beginBlocks();
+    if (rest > fits && !this.#inBlocks && !this.#rawUpload) this.#beginBlocks();
     this.#sending = this.#inBlocks ? Math.min(rest, this.#size) : rest;
     const from = this.#offset - this.#bodyAt;
     this.#send(now, this.#body.subarray(from, from + this.#sending));
@@ -236,10 +249,12 @@ export class Call implements ClientOwner, DownloadOwner {
     const { code, options } = message;
     const block = uintOption(options, OptionNumber.Block1);
     const szx = block === undefined ? 7 : block & 7;
+    const bert = szx === 7 && this.#size > BERT_UNIT;
     const size = szx === 7 ? this.#size : blockSizeOf(szx);
     if (this.#rawUpload) return false;
     if (code === Code.RequestEntityTooLarge) {
-      const hint = szx !== 7 && (size < this.#size || !this.#inBlocks) && this.#body.length > size;
+      const hint = (szx !== 7 || bert) && (size < this.#size || !this.#inBlocks) &&
+        this.#body.length > size;
       if (!hint || this.#bodyAt > 0) return false;
       this.#size = Math.min(size, this.#size);
       if (!this.#inBlocks) this.#beginBlocks();
@@ -253,7 +268,7 @@ export class Call implements ClientOwner, DownloadOwner {
     if (code !== Code.Continue && !(isSuccess(code) && this.#more && block !== undefined)) {
       return false;
     }
-    const number = this.#offset / this.#size;
+    const number = this.#offset / Math.min(this.#size, BERT_UNIT);
     // Without Block1 it can only mean the one block under way: libcoap 4.3 answers so where it creates a resource.
     if (block !== undefined && block >>> 4 !== number || !this.#more) {
       this.#fail("blockwise", `Response does not continue block ${number} of the request`);
@@ -310,7 +325,7 @@ export class Call implements ClientOwner, DownloadOwner {
           this.#inBlocks ? undefined : this.#body,
           this.#start,
           this.#host.shared.limits.bodyBytes,
-          this.#blockSize,
+          this.#preferred,
         );
         this.#endUpload();
         return this.#observation.begin(now, exchange, message);
@@ -329,7 +344,7 @@ export class Call implements ClientOwner, DownloadOwner {
       this.#start,
       this,
       this.#host.shared.limits.bodyBytes,
-      this.#blockSize,
+      this.#preferred,
       this.#settings.download ?? false,
     );
     this.#download.take(now, flow, message);
@@ -483,7 +498,7 @@ export class Call implements ClientOwner, DownloadOwner {
     try {
       step();
     } catch (error) {
-      this.#fail("blockwise", error instanceof Error ? error.message : String(error));
+      this.#fail(failureOf(error), error instanceof Error ? error.message : String(error));
     }
   }
 

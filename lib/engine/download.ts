@@ -1,10 +1,11 @@
 /** The blocks of a response after the first: RFC 7959 section 2.4, client side. @module */
 
+import { CoAPError } from "../errors.ts";
 import type { Flow } from "../flow.ts";
 import { Code } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
 import { encodeUint, findOption, type Option, OptionNumber } from "../wire/option.ts";
-import { Assembled, Assembly, blockValue } from "./assembly.ts";
+import { Assembled, Assembly, BERT_UNIT, blockValue } from "./assembly.ts";
 import type { ClientExchange, ClientOwner, Exchanges, StartOptions } from "./exchange.ts";
 import type { FailureReason } from "./types.ts";
 
@@ -18,6 +19,11 @@ export interface DownloadOwner {
   onChanged(now: number, download: Download): void;
   /** There will be no whole body. */
   onDownloadFailed(now: number, reason: FailureReason, detail: string | undefined): void;
+}
+
+/** Why a further request of ours could not be made. */
+export function failureOf(error: unknown): FailureReason {
+  return error instanceof CoAPError && error.reason === "transport" ? "transport" : "blockwise";
 }
 
 /** Options of the first request that those for further blocks leave out. */
@@ -64,7 +70,7 @@ export class Download implements ClientOwner {
     this.#start = start;
     this.#owner = owner;
     this.#paused = paused;
-    this.assembly = new Assembly(limit, !paused, size);
+    this.assembly = new Assembly(limit, !paused, size, exchanges.reliable);
   }
 
   /** Takes a response: the first one from outside, the further ones from the exchanges. */
@@ -87,7 +93,7 @@ export class Download implements ClientOwner {
   next(now: number): void {
     if (this.#exchange !== undefined) return;
     const { received, size } = this.assembly;
-    if (received / size > 0xfffff) {
+    if (received / Math.min(size, BERT_UNIT) > 0xfffff) {
       const detail = `Body is larger than blocks of ${size} bytes can number`;
       return this.#owner.onDownloadFailed(now, "blockwise", detail);
     }
@@ -101,7 +107,7 @@ export class Download implements ClientOwner {
     } catch (error) {
       // What a peer sends makes nothing throw.
       const detail = error instanceof Error ? error.message : String(error);
-      this.#owner.onDownloadFailed(now, "blockwise", detail);
+      this.#owner.onDownloadFailed(now, failureOf(error), detail);
     }
   }
 

@@ -15,7 +15,11 @@ import { Entropy } from "./entropy.ts";
 import { Exchanges } from "./exchange.ts";
 import { GroupCall } from "./group.ts";
 import { Ping } from "./ping.ts";
+import { BlockRules } from "./block_rules.ts";
+import { ConnectionPing } from "./connection_ping.ts";
+import { deriveConnectionParameters } from "../connection_parameters.ts";
 import type { MessageLayer, Shared, Upper } from "./layers.ts";
+import { Signaling } from "./signaling.ts";
 import { Reliability } from "./reliability.ts";
 import { checkAbove, Serving } from "./serving.ts";
 import { newStats, type Stats } from "./stats.ts";
@@ -83,10 +87,12 @@ export class Engine {
   readonly stats: Stats = newStats();
   readonly #shared: Shared;
   readonly #layer: MessageLayer;
+  /** The message layer, where the transport is reliable. */
+  readonly #signaling: Signaling | undefined;
   readonly #exchanges: Exchanges;
   readonly #serving: Serving;
   readonly #host: CallHost;
-  readonly #calls = new Map<ExchangeId, Call | Ping | GroupCall>();
+  readonly #calls = new Map<ExchangeId, Call | ConnectionPing | GroupCall | Ping>();
   #events: EngineEvent[] = [];
   #polled = 0;
   #lastId = 0;
@@ -101,7 +107,7 @@ export class Engine {
     if (!Number.isInteger(tokenLength) || tokenLength < 1 || tokenLength > 8) {
       throw new RangeError(`Token length must be an integer from 1 to 8: it is "${tokenLength}"`);
     }
-    const blockSize = checkBlockSize(options.blockSize ?? 1024);
+    if (options.blockSize !== undefined) checkBlockSize(options.blockSize);
     this.#shared = {
       parameters: deriveParameters(options.parameters),
       limits: deriveLimits(options.limits),
@@ -120,10 +126,20 @@ export class Engine {
       onStrayReset: (now, peer, id) => this.#serving.observers.onReset(now, peer, id),
       onRejected: (now, flow, message, bytes) => {
         this.#emit({ type: "rejected", flow, message });
-        this.#exchanges.onMalformed(now, flow, message, bytes);
+        // A connection ends with its first malformed message, and with it all that waits.
+        if (!this.#layer.reliable) this.#exchanges.onMalformed(now, flow, message, bytes);
       },
+      onDisconnected: (now, peer, reason, detail) => {
+        this.#serving.disconnected(now, peer);
+        this.#exchanges.disconnected(now, peer, reason, detail);
+      },
+      onWritable: (now, waiting) => this.#serving.observers.onWritable(now, waiting),
+      emit: (event) => this.#emit(event),
     };
-    this.#layer = new Reliability(this.#shared, upper);
+    const times = deriveConnectionParameters(options.connection);
+    this.#signaling = options.reliable ? new Signaling(this.#shared, upper, times) : undefined;
+    this.#layer = this.#signaling ?? new Reliability(this.#shared, upper);
+    const rules = new BlockRules(options.blockSize, this.#shared.limits);
     this.#exchanges = new Exchanges(
       this.#shared,
       this.#layer,
@@ -134,7 +150,7 @@ export class Engine {
       shared: this.#shared,
       layer: this.#layer,
       exchanges: this.#exchanges,
-      blockSize,
+      rules,
       nextId: () => ++this.#lastId,
       emit: (event) => this.#emit(event),
     }, options);
@@ -142,7 +158,7 @@ export class Engine {
     this.#host = {
       exchanges: this.#exchanges,
       shared: this.#shared,
-      blockSize,
+      rules,
       uploads: new Map(),
       echoes: new EchoValues(),
       nextTag: () => tags = tags % 0xffffffff + 1,
@@ -183,9 +199,44 @@ export class Engine {
 
   // -------------------------------------------------------------- in
 
-  /** A datagram arrived. */
+  /** A datagram arrived, or a message of a connection, without its length. */
   receive(now: number, flow: Flow, bytes: Uint8Array): void {
     this.#layer.receive(now, flow, bytes);
+  }
+
+  /** A connection is there. Of an engine whose transport is not `reliable` this and the following do nothing. */
+  connected(now: number, flow: Flow): void {
+    this.#signaling?.connected(now, flow);
+  }
+
+  /** A connection is gone: what waits for the peer fails with `transport`. `detail` says why. */
+  disconnected(now: number, flow: Flow, detail: string): void {
+    this.#signaling?.disconnected(now, flow, detail);
+  }
+
+  /** What comes on a connection is no message: it is aborted. `detail` says why, to the peer as well. */
+  failed(now: number, flow: Flow, detail: string): void {
+    this.#signaling?.failed(now, flow, detail);
+  }
+
+  /** The peer has taken all that was sent on a connection. */
+  writable(now: number, flow: Flow): void {
+    this.#signaling?.writable(now, flow);
+  }
+
+  /** The beginning of a message has come on a connection, of which so many bytes are missing. */
+  partial(now: number, flow: Flow, missing: number): void {
+    this.#signaling?.partial(now, flow, missing);
+  }
+
+  /** Whether the next message of a connection may be received. Where not, an event `resume` will tell when. */
+  accepts(flow: Flow): boolean {
+    return this.#signaling?.accepts(flow) ?? true;
+  }
+
+  /** Releases a connection: its peer is asked to close it, and nothing new is sent on it. `detail` tells the peer why. */
+  shutDown(now: number, flow: Flow, detail: string): void {
+    this.#signaling?.shutDown(now, flow, detail);
   }
 
   /**
@@ -274,10 +325,11 @@ export class Engine {
   ping(now: number, flow: Flow): ExchangeId {
     this.#checkRoom();
     const peer = this.#layer.peer(now, flow);
-    if (peer === undefined) {
-      throw new CoAPError("limit", `More than "${this.#layer.peers.size}" peers are known`);
-    }
-    const ping = new Ping(++this.#lastId, peer, flow, this.#layer, (event) => this.#settle(event));
+    if (peer === undefined) throw this.#layer.refusal(flow);
+    const settle = (event: EngineEvent & { id: ExchangeId }): void => this.#settle(event);
+    const ping = this.#signaling === undefined
+      ? new Ping(++this.#lastId, peer, flow, this.#layer, settle)
+      : new ConnectionPing(++this.#lastId, peer, this.#signaling, this.#shared, settle);
     this.#calls.set(ping.id, ping);
     ping.start(now);
     return ping.id;
@@ -374,7 +426,7 @@ export class Engine {
       call.cancel(now);
       return true;
     }
-    return this.#serving.cancel(id);
+    return this.#serving.cancel(now, id);
   }
 
   // -------------------------------------------------------------- time

@@ -189,12 +189,6 @@ export interface StartOptions {
 /** Largest payload of a UDP datagram over IPv4, bytes. */
 export const MAX_DATAGRAM = 65_507;
 
-/** @throws {CoAPError} `limit` where the message is larger than a datagram */
-function checkSize(bytes: Uint8Array): void {
-  if (bytes.length <= MAX_DATAGRAM) return;
-  throw new CoAPError("limit", `Message of "${bytes.length}" bytes is larger than a datagram`);
-}
-
 /** An option set as a proxy sees it: what is not known matters by its Unsafe bit (RFC 7252 section 5.7.1). */
 const SAFE_TO_FORWARD = { has: (number: number) => !isUnsafe(number) } as ReadonlySet<number>;
 
@@ -253,9 +247,7 @@ export class Exchanges {
       throw new CoAPError("limit", `More than "${this.size}" requests are under way`);
     }
     const peer = this.#layer.peer(now, flow);
-    if (peer === undefined) {
-      throw new CoAPError("limit", `More than "${this.#layer.peers.size}" peers are known`);
-    }
+    if (peer === undefined) throw this.#layer.refusal(flow);
     const token = options.token ?? this.#drawToken(peer.tokens);
     const bytes = encode({
       type: options.confirmable ? MessageType.Confirmable : MessageType.NonConfirmable,
@@ -264,7 +256,7 @@ export class Exchanges {
       options: outline.options,
       payload: outline.payload,
     }, this.#shared);
-    checkSize(bytes);
+    this.#checkSize(bytes, peer);
     const exchange = new ClientExchange(this, peer, flow, token, owner, options.timeout);
     exchange.quiet = options.quiet ?? false;
     exchange.proxy = options.proxy ?? false;
@@ -293,6 +285,24 @@ export class Exchanges {
     // Counting up finds a free one, however few there are and however poor the source of randomness is.
     while (used?.has(tokenKey(token))) increment(token);
     return token;
+  }
+
+  /** Whether the transport is reliable. */
+  get reliable(): boolean {
+    return this.#layer.reliable;
+  }
+
+  /** The peer of a flow where it is known. */
+  known(flow: Flow): Peer | undefined {
+    return this.#layer.peers.get(flow.key);
+  }
+
+  /** @throws {CoAPError} `limit` where the message is larger than the peer or the transport can take */
+  #checkSize(bytes: Uint8Array, peer: Peer): void {
+    const largest = this.#layer.largest(peer);
+    if (bytes.length <= largest) return;
+    const what = this.reliable ? `the peer's Max-Message-Size of ${largest}` : "a datagram";
+    throw new CoAPError("limit", `Message of "${bytes.length}" bytes is larger than ${what}`);
   }
 
   /** The request left for the first time: its time runs. */
@@ -391,6 +401,13 @@ export class Exchanges {
     this.#layer.release(now, exchange.sent!);
   }
 
+  /** The connection to a peer is gone, and with it what waits for a response. */
+  disconnected(now: number, peer: Peer, reason: FailureReason, detail: string): void {
+    for (const exchange of [...peer.tokens?.values() ?? []]) {
+      this.fail(now, exchange, reason, detail);
+    }
+  }
+
   // -------------------------------------------------------------- requests of peers
 
   /** Answers a request: in its acknowledgement where that has not gone out, else separately. */
@@ -407,8 +424,8 @@ export class Exchanges {
         options: outline.options,
         payload: outline.payload,
       }, this.#shared);
-      checkSize(reply);
-      this.#layer.answer(flow, receipt, reply, false);
+      this.#checkSize(reply, peer);
+      this.#layer.answer(now, flow, receipt, reply, false);
       return this.answered(exchange, "sent");
     }
     // A peer that asks without end and acknowledges nothing must not pile them up.
@@ -421,8 +438,8 @@ export class Exchanges {
       options: outline.options,
       payload: outline.payload,
     }, this.#shared);
-    checkSize(bytes);
-    this.#layer.answer(flow, receipt, undefined, false);
+    this.#checkSize(bytes, peer);
+    this.#layer.answer(now, flow, receipt, undefined, false);
     if (!confirmable && this.#layer.sendOnce(now, peer, flow, bytes)) {
       return this.answered(exchange, "sent");
     }
@@ -461,13 +478,13 @@ export class Exchanges {
     const { code, options, payload } = outline;
     const { token } = exchange.request;
     const bytes = encode({ code, token, options, payload }, this.#shared);
-    checkSize(bytes);
+    this.#checkSize(bytes, exchange.peer);
     return bytes.length;
   }
 
   /** Leaves a request without an answer; a Confirmable one is acknowledged. */
-  stayQuiet(exchange: ServerExchange): void {
-    this.#layer.answer(exchange.flow, exchange.receipt, undefined, true);
+  stayQuiet(now: number, exchange: ServerExchange): void {
+    this.#layer.answer(now, exchange.flow, exchange.receipt, undefined, true);
   }
 
   /** A response is out of our hands. */

@@ -26,7 +26,7 @@ class Member implements DownloadOwner {
       start,
       this,
       host.shared.limits.bodyBytes,
-      host.blockSize,
+      host.rules.preferred(undefined),
       false,
     );
   }
@@ -71,7 +71,9 @@ export class GroupCall implements Timed {
       throw new CoAPError("invalid-option", "A GET to a group can not have an ETag");
     }
     const block2 = uintOption(outline.options ?? [], OptionNumber.Block2);
-    if ((outline.payload?.length ?? 0) > host.blockSize || (block2 ?? 0) >>> 4 > 0) {
+    if (
+      (outline.payload?.length ?? 0) > host.rules.preferred(undefined) || (block2 ?? 0) >>> 4 > 0
+    ) {
       throw new CoAPError("blockwise", "A request to a group can not go in blocks");
     }
   }

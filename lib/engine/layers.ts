@@ -1,5 +1,6 @@
 /** What the layers of an engine know of each other. @module */
 
+import type { CoAPError } from "../errors.ts";
 import type { Flow } from "../flow.ts";
 import type { DerivedParameters, Limits } from "../parameters.ts";
 import type { Message } from "../wire/message.ts";
@@ -8,7 +9,8 @@ import type { Peer, Peers } from "./peers.ts";
 import type { Sent, SentLayer } from "./sent.ts";
 import type { Stats } from "./stats.ts";
 import type { Timers } from "./timers.ts";
-import type { Transmit } from "./types.ts";
+import type { Observer } from "./observer.ts";
+import type { ConnectionEvent, FailureReason, Transmit } from "./types.ts";
 
 /** What the message layer keeps of a request until it is answered. Only that layer looks into it. */
 export interface Receipt {
@@ -19,10 +21,12 @@ export interface Receipt {
 }
 
 /**
- * The message layer: `Reliability` over datagrams, where messages get lost. What is above encodes messages with room for
+ * The message layer: `Reliability` over datagrams, `Signaling` over reliable transports. What is above encodes messages with room for
  * the header of 4 bytes that UDP has; the layer makes the header its own.
  */
 export interface MessageLayer extends SentLayer {
+  /** Whether messages arrive, once and in order. */
+  readonly reliable: boolean;
   /** The one table of peers. */
   readonly peers: Peers;
   /** Messages remembered against duplicates, and the bytes of their replies. */
@@ -35,8 +39,12 @@ export interface MessageLayer extends SentLayer {
   tick(now: number): void;
   /** The next message to send; the object is used again by the next call. */
   pollTransmit(): Transmit | undefined;
-  /** The peer of a flow, new where needed; undefined where there can be none. */
+  /** The peer of a flow, new where needed; undefined where there can be none: `refusal` says why. */
   peer(now: number, flow: Flow): Peer | undefined;
+  /** Why there is no peer. */
+  refusal(flow: Flow): CoAPError;
+  /** Size of the largest message to a peer, bytes as `encode` writes it. */
+  largest(peer: Peer): number;
 
   /** Sends a message as soon as the peer may be sent one. */
   send(now: number, sent: Sent): void;
@@ -52,7 +60,13 @@ export interface MessageLayer extends SentLayer {
   /** Whether the answer to a request goes out as `reply` of `answer`. */
   piggybacks(receipt: Receipt): boolean;
   /** Ends the handling of a request: with its `reply`, with an answer that goes separately, or silently. */
-  answer(flow: Flow, receipt: Receipt, reply: Uint8Array | undefined, silent: boolean): void;
+  answer(
+    now: number,
+    flow: Flow,
+    receipt: Receipt,
+    reply: Uint8Array | undefined,
+    silent: boolean,
+  ): void;
 }
 
 /** Who is above the message layer. */
@@ -74,6 +88,12 @@ export interface Upper {
   onStrayReset(now: number, peer: Peer, id: number): boolean;
   /** A datagram is no message. */
   onRejected(now: number, flow: Flow, message: Message, bytes: Uint8Array): void;
+  /** A connection is gone. */
+  onDisconnected(now: number, peer: Peer, reason: FailureReason, detail: string): void;
+  /** A connection takes messages again: the notifications that waited. */
+  onWritable(now: number, waiting: Iterable<Observer>): void;
+  /** Something that whoever drives the engine has to know of a connection. */
+  emit(event: ConnectionEvent): void;
 }
 
 /** What the layers share. */

@@ -4,15 +4,19 @@
  * @module
  */
 
+export type { ConnectionParameters } from "../connection_parameters.ts";
 export type { DerivedParameters, Limits, TransmissionParameters } from "../parameters.ts";
 export type { RandomSource } from "./entropy.ts";
 export { Engine, type EngineSizes } from "./engine.ts";
 export { asksToObserve } from "./serving.ts";
 export type { Stats } from "./stats.ts";
 export type {
+  AbandonedEvent,
   AnsweredEvent,
   AnswerOutcome,
   BodyEvent,
+  ConnectionEvent,
+  DisconnectEvent,
   EngineEvent,
   EngineOptions,
   ExchangeId,
@@ -26,11 +30,14 @@ export type {
   Outline,
   PongEvent,
   ProgressEvent,
+  ReadyEvent,
   RejectedEvent,
+  ReleasedEvent,
   RequestEvent,
   RequestOptions,
   ResponseEvent,
   ResponseOptions,
+  ResumeEvent,
   Transmit,
   UnobservedEvent,
   UnobservedReason,

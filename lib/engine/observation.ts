@@ -6,7 +6,7 @@ import type { Message } from "../wire/message.ts";
 import { encodeUint, findOption, type Option, OptionNumber, uintOption } from "../wire/option.ts";
 import { etagOf } from "./assembly.ts";
 import type { CallHost } from "./call.ts";
-import { Download, type DownloadOwner } from "./download.ts";
+import { Download, type DownloadOwner, failureOf } from "./download.ts";
 import type { ClientExchange, ClientOwner, StartOptions } from "./exchange.ts";
 import type { Timed } from "./timers.ts";
 import type { ExchangeId, FailureReason } from "./types.ts";
@@ -20,6 +20,7 @@ const MAX_RESTARTS = 3;
 /** A lost observation is registered again after a random delay in this range, ms (RFC 7641 section 3.3.1). */
 const DELAY = { from: 5_000, to: 15_000 };
 const DEFAULT_MAX_AGE = 60;
+const NOTHING = new Uint8Array(0);
 
 /** Whether a notification with number `v2` at `t2` is newer than one with `v1` at `t1` (RFC 7641 section 3.4). */
 export function isNewer(v1: number, t1: number, v2: number, t2: number): boolean {
@@ -110,7 +111,9 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
       return this.#deliver(now, flow, message);
     }
     const maxAge = uintOption(message.options, OptionNumber.MaxAge) ?? DEFAULT_MAX_AGE;
-    const newer = this.#numberAt === -Infinity ||
+    // Over a reliable transport the order of arrival is that of the states (RFC 8323 section 7.1).
+    const { reliable } = this.#host.exchanges;
+    const newer = reliable || this.#numberAt === -Infinity ||
       isNewer(this.#number, this.#numberAt, number, now) ||
       (this.#incomplete && number === this.#number);
     if (!newer) {
@@ -123,7 +126,8 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
     this.#number = number;
     this.#numberAt = now;
     this.#incomplete = false;
-    this.#registerIn(now, maxAge * 1000);
+    // There a Ping tells whether the server is alive, for all observations at once (section 7.3).
+    if (!reliable) this.#registerIn(now, maxAge * 1000);
     this.#deliver(now, flow, message);
   }
 
@@ -181,7 +185,9 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
 
   onDownloadFailed(now: number, reason: FailureReason, detail: string | undefined): void {
     this.#download = undefined;
-    if (this.#over || reason === "blockwise") return this.#fail(now, reason, detail);
+    if (this.#over || reason === "blockwise" || reason === "transport") {
+      return this.#fail(now, reason, detail);
+    }
     this.#retry(now);
   }
 
@@ -193,7 +199,8 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
 
   onFailed(now: number, _exchange: ClientExchange, reason: FailureReason, detail?: string): void {
     this.#exchange = undefined;
-    if (reason === "rejected-response" || ++this.#attempts >= MAX_ATTEMPTS) {
+    const final = reason === "rejected-response" || reason === "transport" || reason === "refused";
+    if (final || ++this.#attempts >= MAX_ATTEMPTS) {
       return this.#fail(now, reason, detail);
     }
     this.#registerIn(now, 0);
@@ -223,7 +230,7 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
       this.#exchange = this.#host.exchanges.start(now, this.#flow, outline, this, start);
       this.#exchange.kept = true;
     } catch (error) {
-      this.#fail(now, "blockwise", error instanceof Error ? error.message : String(error));
+      this.#fail(now, failureOf(error), error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -239,15 +246,16 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
   cancel(now: number): void {
     const exchange = this.release(now);
     if (exchange === undefined) return;
-    // Without its body the request can not be repeated: a Reset to the next notification tells as well.
-    if (this.#payload === undefined) return;
+    // Without its body the request can not be repeated: a Reset to the next notification tells as well. Where there is
+    // no Reset the token has to do.
+    if (this.#payload === undefined && !this.#host.exchanges.reliable) return;
     Observation.deregister(
       now,
       this.#host,
       exchange,
       this.#code,
       this.#options,
-      this.#payload,
+      this.#payload ?? NOTHING,
       this.#start,
     );
   }

@@ -55,7 +55,7 @@ export class Observer implements SentOwner, Timed {
   /** Bytes that its request keeps. */
   cost = 0;
   variant: string;
-  /** Largest block it takes. */
+  /** The SZX of its blocks, -1 where it did not say and what fits goes whole. */
   szx: number;
   /** The Content-Format it was first answered with, -1 for none; undefined where that is not known. */
   format: number | undefined;

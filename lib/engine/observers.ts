@@ -4,15 +4,17 @@ import { equalBytes } from "../wire/bytes.ts";
 import { Code } from "../wire/code.ts";
 import { encode, type Message, MessageType } from "../wire/message.ts";
 import { encodeUint, findOption, findOptions, OptionNumber, uintOption } from "../wire/option.ts";
-import { blockSizeOf, withOptions } from "./assembly.ts";
+import { szxOf, withOptions } from "./assembly.ts";
+import type { BlockRule } from "./block_rules.ts";
 import { type ServerExchange, tokenKey } from "./exchange.ts";
 import { Outgoing } from "./message_states.ts";
 import { Farewell, formatOf, Observer, type Resource, State, variantOf } from "./observer.ts";
+import type { Connection } from "./connection.ts";
 import type { Peer } from "./peers.ts";
 import type { MessageLayer, Shared } from "./layers.ts";
 import { ageMaxAge } from "./max_age.ts";
 import { Sent } from "./sent.ts";
-import type { ServerBlocks } from "./server_blocks.ts";
+import { type ServerBlocks, sizeFor } from "./server_blocks.ts";
 import type { Timed } from "./timers.ts";
 import type {
   AnswerOutcome,
@@ -89,7 +91,8 @@ export class Observers {
     this.#blocks = blocks;
     this.#emit = emit;
     this.#pace = new Pace(this);
-    this.#number = shared.entropy.uint16();
+    // Over reliable transports there are no numbers: the option is empty (RFC 8323 section 7.1).
+    this.#number = layer.reliable ? 0 : shared.entropy.uint16();
   }
 
   // -------------------------------------------------------------- registrations
@@ -114,7 +117,11 @@ export class Observers {
     const key = tokenKey(request.token);
     const known = peer.observers?.get(key);
     const block2 = uintOption(request.options, OptionNumber.Block2);
-    const szx = Math.min(block2 === undefined ? 6 : block2 & 7, this.#blocks.szx);
+    const szx = block2 !== undefined
+      ? block2 & 7
+      : this.#layer.reliable
+      ? -1
+      : szxOf(this.#blocks.rules.for(peer, undefined).size);
     const format = formatOf(outline);
     const cost = costOf(request);
     const { limits, stats } = this.#shared;
@@ -192,6 +199,7 @@ export class Observers {
     resource.observers.delete(observer);
     if (resource.observers.size === 0) this.#resources.delete(resource.name);
     this.#shared.timers.clear(observer);
+    peer.connection?.waiting.delete(observer);
     observer.pending = observer.state = observer.sent = undefined;
     if (sent !== undefined) this.#layer.release(now, sent);
     this.#emit({
@@ -277,6 +285,11 @@ export class Observers {
       return;
     }
     if (observer.slot >= 0) return;
+    const { connection } = observer.peer;
+    if (connection?.isFull) {
+      connection.waiting.add(observer);
+      return;
+    }
     observer.queued = true;
     this.#queue.push(observer);
   }
@@ -304,7 +317,8 @@ export class Observers {
       this.#refilledAt = now;
       this.#credit = BURST;
     }
-    while (this.#head < this.#queue.length && this.#credit > 0) {
+    const paced = !this.#layer.reliable; // where connections are, each paces itself
+    while (this.#head < this.#queue.length && (this.#credit > 0 || !paced)) {
       const observer = this.#queue[this.#head]!;
       if (!observer.removed && observer.pending !== undefined && !this.#numbers(now, observer)) {
         this.#credit = 0;
@@ -319,7 +333,7 @@ export class Observers {
       this.#head = 0;
       return;
     }
-    if (this.#pace.slot < 0) this.#shared.timers.set(this.#pace, this.#refilledAt + PACE);
+    if (paced && this.#pace.slot < 0) this.#shared.timers.set(this.#pace, this.#refilledAt + PACE);
   }
 
   /** Numbers a state when it is first sent: states that nobody was sent cost no numbers. */
@@ -333,6 +347,7 @@ export class Observers {
 
   /** Gives a resource the next number, unless there have been too many. */
   #advance(now: number, resource: Resource, kind: 0 | 1): boolean {
+    if (this.#layer.reliable) return true;
     if (now - this.#numberedAt >= 1) {
       this.#numberedAt = Math.floor(now);
       this.#numbered.fill(0);
@@ -344,6 +359,7 @@ export class Observers {
 
   #send(now: number, observer: Observer): void {
     const { peer, flow } = observer;
+    if (peer.connection !== undefined) return this.#sendOver(now, observer, peer.connection);
     const state = observer.pending!;
     const confirmable = state.confirmable || state.final ||
       observer.unconfirmed + 1 >= state.every || now - observer.confirmedAt >= DAY;
@@ -375,6 +391,32 @@ export class Observers {
     observer.state = state;
     observer.sent = new Sent(this.#layer, peer, flow, true, bytes, observer);
     this.#layer.send(now, observer.sent);
+  }
+
+  /** Over a connection a notification that is sent arrives, in its order (RFC 8323 section 7.2). */
+  #sendOver(now: number, observer: Observer, connection: Connection): void {
+    if (connection.isFull) {
+      connection.waiting.add(observer);
+      return;
+    }
+    const { peer, flow } = observer;
+    let state = observer.pending!;
+    observer.pending = undefined;
+    let bytes = this.#encode(now, observer, state, true);
+    if (bytes.length > this.#layer.largest(peer)) {
+      // Not even its options fit: there is nothing to observe for this peer.
+      state = new State({ code: Code.InternalServerError }, {}, now);
+      bytes = this.#encode(now, observer, state, true);
+    }
+    this.#layer.sendOnce(now, peer, flow, bytes);
+    if (observer.report) this.#answered(observer, "sent");
+    if (state.final) this.remove(now, observer, "error");
+  }
+
+  /** A connection takes notifications again. */
+  onWritable(now: number, waiting: Iterable<Observer>): void {
+    for (const observer of waiting) this.#enqueue(now, observer);
+    this.pump(now);
   }
 
   /** The newest state takes the place of one that has not left yet. */
@@ -413,17 +455,23 @@ export class Observers {
     const { request: { token }, peer } = observer;
     const type = confirmable ? MessageType.Confirmable : MessageType.NonConfirmable;
     const known = this.#isKnown(observer, state);
-    if (!known && this.#isLarge(observer, state)) {
+    const rule = this.#blocks.rules.for(peer, state.outline.options);
+    const asked = known ? -1 : askedBlock(observer, state.outline, rule);
+    if (asked >= 0) {
       state.outline = this.#blocks.identify(state.outline);
       this.#blocks.keep(now, peer.key, observer.request, state.outline);
     }
     if (token.length > 8 || now - state.at >= 1000) {
-      return encode({ type, token, ...this.#outline(now, observer, state) }, this.#shared);
+      return encode(
+        { type, token, ...this.#outline(now, state, known, asked, rule) },
+        this.#shared,
+      );
     }
-    const variant = known ? -1 : observer.szx;
+    // A block of a state is told by its SZX and size, from the whole and from 2.03.
+    const variant = known ? -1 : asked < 0 ? -2 : asked + 8 * sizeFor(asked, rule);
     let tail = state.tails.get(variant);
     if (tail === undefined) {
-      tail = encode(this.#outline(now, observer, state)).subarray(4);
+      tail = encode(this.#outline(now, state, known, asked, rule)).subarray(4);
       state.tails.set(variant, tail);
     }
     const bytes = new Uint8Array(4 + token.length + tail.length);
@@ -443,19 +491,14 @@ export class Observers {
         .some(({ value }) => equalBytes(value, etag.value));
   }
 
-  /** Whether a state goes to an observer in blocks, the first of which is the notification. */
-  #isLarge(observer: Observer, { outline: { payload } }: State): boolean {
-    return payload !== undefined && payload.length > blockSizeOf(observer.szx);
-  }
-
-  #outline(now: number, observer: Observer, state: State): Outline {
+  #outline(now: number, state: State, known: boolean, asked: number, rule: BlockRule): Outline {
     let { outline } = state;
-    if (this.#isKnown(observer, state)) {
+    if (known) {
       const options = outline.options!.filter(({ number }) =>
         number === OptionNumber.ETag || number === OptionNumber.MaxAge
       );
       outline = { code: Code.Valid, options };
-    } else if (this.#isLarge(observer, state)) outline = this.#blocks.slice(outline, observer.szx);
+    } else if (asked >= 0) outline = this.#blocks.slice(outline, asked, rule);
     const options = ageMaxAge(outline.options ?? [], now - state.at);
     if (state.final) return withOptions(outline, options);
     const observe = { number: OptionNumber.Observe, value: encodeUint(state.number) };
@@ -477,6 +520,13 @@ export class Observers {
     peer.notified.delete(id);
     if (peer.notified.size === 0) peer.notified = undefined;
   }
+}
+
+/** The block of a state that is its notification, as a Block2 would ask for it; -1 where it goes whole. */
+function askedBlock({ szx }: Observer, { payload }: Outline, rule: BlockRule): number {
+  const length = payload === undefined ? 0 : payload.length;
+  if (szx < 0) return length > rule.whole ? szxOf(rule.size) : -1;
+  return length > sizeFor(szx, rule) ? szx : -1;
 }
 
 /** Bytes that a registration keeps of its request. */

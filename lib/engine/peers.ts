@@ -1,6 +1,7 @@
 /** The one table of peers. @module */
 
 import type { Flow } from "../flow.ts";
+import type { Connection } from "./connection.ts";
 import type { ClientExchange } from "./exchange.ts";
 import type { MessageIds } from "./message_ids.ts";
 import type { Observer } from "./observer.ts";
@@ -46,6 +47,9 @@ export class Peer {
 
   /** Requests of ours, by token. */
   tokens: Map<number | string, ClientExchange> | undefined = undefined;
+
+  /** The connection to it, where the transport is reliable. */
+  connection: Connection | undefined = undefined;
 
   /** Whether it has proved to be where it says, with an Echo value of ours. */
   validated = false;

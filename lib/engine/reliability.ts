@@ -1,8 +1,10 @@
 /** The message layer over datagrams: RFC 7252 section 4. @module */
 
+import { CoAPError } from "../errors.ts";
 import type { Flow } from "../flow.ts";
 import { decode, type Message, MessageType } from "../wire/message.ts";
 import { isRequestCode, isResponseCode } from "../wire/code.ts";
+import { MAX_DATAGRAM } from "./exchange.ts";
 import { MessageIds } from "./message_ids.ts";
 import {
   ARRIVAL,
@@ -41,6 +43,7 @@ function sweepAt(time: number): number {
 
 /** Confirmable and Non-confirmable messages, duplicates, acknowledgements and Resets. */
 export class Reliability implements MessageLayer {
+  readonly reliable = false;
   readonly peers: Peers = new Peers();
   /** Messages received and answered. */
   readonly remembered: Answered;
@@ -454,7 +457,13 @@ export class Reliability implements MessageLayer {
    * Ends the handling of a request. With `reply`, an encoded acknowledgement, where `piggybacks`; without, its
    * answer goes separately (`silent` false) or not at all.
    */
-  answer(flow: Flow, seen: Seen, reply: Uint8Array | undefined, silent: boolean): void {
+  answer(
+    _now: number,
+    flow: Flow,
+    seen: Seen,
+    reply: Uint8Array | undefined,
+    silent: boolean,
+  ): void {
     const input = silent ? IncomingInput.Silence : IncomingInput.Answer;
     const step = INCOMING.steps[seen.state * INCOMING.inputs + input]!;
     if (step === NO_STEP) return;
@@ -538,6 +547,14 @@ export class Reliability implements MessageLayer {
     const peer = new Peer(flow, ++this.#lastPeer >>> 0, now);
     this.peers.add(peer);
     return peer;
+  }
+
+  refusal(): CoAPError {
+    return new CoAPError("limit", `More than "${this.peers.size}" peers are known`);
+  }
+
+  largest(): number {
+    return MAX_DATAGRAM;
   }
 
   #idle(now: number, peer: Peer): boolean {

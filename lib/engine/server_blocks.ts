@@ -10,7 +10,16 @@ import {
   OptionNumber,
   uintOption,
 } from "../wire/option.ts";
-import { blockSizeOf, blockValue, Body, szxOf, withBody, withOptions } from "./assembly.ts";
+import {
+  blockSizeOf,
+  blockValue,
+  Body,
+  isUneven,
+  szxOf,
+  withBody,
+  withOptions,
+} from "./assembly.ts";
+import type { BlockRule, BlockRules } from "./block_rules.ts";
 import type { ServerExchange } from "./exchange.ts";
 import type { Shared } from "./layers.ts";
 import { Room, type Transfer, Transfers } from "./transfers.ts";
@@ -83,6 +92,11 @@ function withOption(outline: Outline, number: number, value: Uint8Array): Outlin
   return withOptions(outline, [...outline.options ?? [], { number, value }]);
 }
 
+/** Bytes of the block that a Block2 asks for; with SZX 7 we may choose. */
+export function sizeFor(asked: number, { size }: BlockRule): number {
+  return (asked & 7) === 7 ? size : Math.min(blockSizeOf(asked & 7), size);
+}
+
 function withoutBlock1(options: readonly Option[]): Option[] {
   return options.filter(({ number }) => number !== OptionNumber.Block1);
 }
@@ -90,20 +104,15 @@ function withoutBlock1(options: readonly Option[]): Option[] {
 /** Puts request bodies together and hands responses out in blocks. */
 export class ServerBlocks {
   readonly #shared: Shared;
-  readonly #blockSize: number;
+  readonly rules: BlockRules;
   readonly #uploads: Transfers<Upload>;
   readonly #snapshots: Transfers<Snapshot>;
 
-  constructor(shared: Shared, blockSize: number) {
+  constructor(shared: Shared, rules: BlockRules) {
     this.#shared = shared;
-    this.#blockSize = blockSize;
+    this.rules = rules;
     this.#uploads = new Transfers(shared.limits);
     this.#snapshots = new Transfers(shared.limits);
-  }
-
-  /** SZX of the largest blocks sent. */
-  get szx(): number {
-    return szxOf(this.#blockSize);
   }
 
   /** Transfers that state is kept for. */
@@ -127,7 +136,8 @@ export class ServerBlocks {
     const block1 = uintOption(message.options, OptionNumber.Block1);
     const block2 = uintOption(message.options, OptionNumber.Block2);
     if (block1 === undefined && block2 === undefined) return undefined;
-    if ((block1 ?? 0) % 8 === 7 || (block2 ?? 0) % 8 === 7) {
+    const bert = (block1 ?? 0) % 8 === 7 || (block2 ?? 0) % 8 === 7;
+    if (bert && !this.rules.takesBert(exchange.peer)) {
       return withText(Code.BadRequest, "SZX 7 is reserved");
     }
     exchange.block2 = block2;
@@ -138,7 +148,8 @@ export class ServerBlocks {
     if (snapshot !== undefined) {
       snapshot.expires = now + this.#shared.parameters.exchangeLifetime;
       this.#snapshots.touch(key, snapshot);
-      return this.slice(snapshot.outline, block2!);
+      const { outline } = snapshot;
+      return this.slice(outline, block2!, this.rules.for(exchange.peer, outline.options));
     }
     // A safe request may run again for its further blocks; another one's response is gone.
     return message.code === Code.GET ? undefined : { code: Code.RequestEntityIncomplete };
@@ -150,9 +161,10 @@ export class ServerBlocks {
     const { payload } = message;
     const number = block >>> 4;
     const more = (block & 8) !== 0;
-    const size = blockSizeOf(block & 7);
+    const szx = block & 7;
+    const size = blockSizeOf(szx);
     const offset = number * size;
-    if (more && payload.length !== size) {
+    if (more && isUneven(payload, szx)) {
       return withText(Code.BadRequest, `Block of ${size} bytes came with ${payload.length}`);
     }
     const announced = number === 0 ? uintOption(message.options, OptionNumber.Size1) ?? 0 : 0;
@@ -162,7 +174,7 @@ export class ServerBlocks {
     let upload = this.#uploads.get(key);
     if (
       offset + payload.length > limits.bodyBytes || announced > limits.bodyBytes ||
-      (more && number === 0xfffff)
+      (more && number + Math.ceil(payload.length / size) > 0xfffff)
     ) {
       this.#uploads.delete(key);
       const value = encodeUint(Math.min(limits.bodyBytes, 0xffffffff));
@@ -190,7 +202,7 @@ export class ServerBlocks {
         return withText(Code.RequestEntityIncomplete, "Blocks differ in Content-Format");
       }
       const { body } = upload;
-      const repeated = more && offset === upload.lastAt && offset + size === body.length;
+      const repeated = more && offset === upload.lastAt && offset + payload.length === body.length;
       if (offset !== body.length && !repeated) {
         return withText(Code.RequestEntityIncomplete, `Byte ${body.length} on is missing`);
       }
@@ -213,7 +225,7 @@ export class ServerBlocks {
     upload.expires = now + parameters.exchangeLifetime;
     this.#uploads.touch(key, upload);
     // A smaller SZX asks the client to go on with smaller blocks.
-    exchange.block1 = number * 16 + 8 + Math.min(block & 7, szxOf(this.#blockSize));
+    exchange.block1 = number * 16 + 8 + Math.min(szx, this.rules.szx(exchange.peer));
     return { code: Code.Continue };
   }
 
@@ -245,21 +257,21 @@ export class ServerBlocks {
     if (block1 !== undefined) {
       outline = withOption(outline, OptionNumber.Block1, encodeUint(block1));
     }
-    if (block2 === undefined && length <= this.#blockSize) return outline;
+    const rule = this.rules.for(exchange.peer, outline.options);
+    if (block2 === undefined && length <= rule.whole) return outline;
     if (outline.options && findOption(outline.options, OptionNumber.Block2)) return outline;
-    const asked = block2 ?? szxOf(this.#blockSize);
-    const size = Math.min(blockSizeOf(asked & 7), this.#blockSize);
-    if (length <= size) {
+    const asked = block2 ?? szxOf(rule.size);
+    if (length <= sizeFor(asked, rule)) {
       // An error and 2.03 are about the whole, whichever block was asked for.
       const whole = !isSuccess(outline.code) || outline.code === Code.Valid;
-      return whole ? outline : this.slice(outline, asked);
+      return whole ? outline : this.slice(outline, asked, rule);
     }
     if (exchange.request.options.some(({ number }) => number === OptionNumber.Size2)) {
       outline = withOption(outline, OptionNumber.Size2, encodeUint(length));
     }
     const kept = this.identify(outline);
     this.keep(now, exchange.peer.key, exchange.request, kept);
-    return this.slice(kept, asked);
+    return this.slice(kept, asked, rule);
   }
 
   /** A response or a block of it in a smaller size, or undefined where it does not get smaller. */
@@ -267,17 +279,18 @@ export class ServerBlocks {
     const { peer, request } = exchange;
     if ((outline.payload?.length ?? 0) <= size) return undefined;
     const block = outline.options && uintOption(outline.options, OptionNumber.Block2);
+    const rule = { whole: size, size };
     if (block === undefined) {
       const kept = this.identify(outline);
       this.keep(now, peer.key, request, kept);
-      return this.slice(kept, szxOf(size));
+      return this.slice(kept, szxOf(size), rule);
     }
     const kept = this.#snapshots.get(requestKey(peer.key, request));
     if (kept === undefined) return undefined;
     const options = outline.options!.filter(({ number }) => number !== OptionNumber.Block2);
     const whole = { code: outline.code, options, payload: kept.outline.payload };
     const offset = (block >>> 4) * blockSizeOf(block & 7);
-    return this.slice(whole, blockValue(offset, false, size));
+    return this.slice(whole, blockValue(offset, false, size), rule);
   }
 
   /** Keeps a response for the requests that fetch its further blocks. */
@@ -304,9 +317,9 @@ export class ServerBlocks {
   }
 
   /** Block `asked` of a response. */
-  slice(outline: Outline, asked: number): Outline {
+  slice(outline: Outline, asked: number, rule: BlockRule): Outline {
     const payload = outline.payload ?? NOTHING;
-    const size = Math.min(blockSizeOf(asked & 7), this.#blockSize);
+    const size = sizeFor(asked, rule);
     const offset = (asked >>> 4) * blockSizeOf(asked & 7);
     if (offset > 0 && offset >= payload.length) {
       return withText(Code.BadRequest, `Body ends before byte ${offset}`);
@@ -317,6 +330,12 @@ export class ServerBlocks {
       value: encodeUint(blockValue(offset, more, size)),
     }];
     return { code: outline.code, options, payload: payload.subarray(offset, offset + size) };
+  }
+
+  /** Gives up what a peer has begun that is gone. */
+  forget(peer: string): void {
+    this.#uploads.deletePeer(peer);
+    this.#snapshots.deletePeer(peer);
   }
 
   // -------------------------------------------------------------- time

@@ -13,6 +13,7 @@ import {
   uintOption,
 } from "../wire/option.ts";
 import { withOptions } from "./assembly.ts";
+import type { BlockRules } from "./block_rules.ts";
 import { EchoMint } from "./echo.ts";
 import { checkForwarded, type Exchanges, MAX_DATAGRAM, ServerExchange } from "./exchange.ts";
 import { Observers } from "./observers.ts";
@@ -42,7 +43,7 @@ export interface ServingHost {
   readonly shared: Shared;
   readonly layer: MessageLayer;
   readonly exchanges: Exchanges;
-  readonly blockSize: number;
+  readonly rules: BlockRules;
   nextId(): ExchangeId;
   emit(event: EngineEvent): void;
 }
@@ -69,7 +70,7 @@ export class Serving {
     this.#requestRate = checkAbove(options.requestRate ?? Infinity, 0, "Request rate");
     this.#echoLifetime = options.echoLifetime ?? host.shared.parameters.maxTransmitWait;
     this.#echoes = new EchoMint(host.shared.entropy);
-    this.blocks = new ServerBlocks(host.shared, host.blockSize);
+    this.blocks = new ServerBlocks(host.shared, host.rules);
     this.observers = new Observers(
       host.shared,
       host.layer,
@@ -154,7 +155,7 @@ export class Serving {
       stats.rejectedLimit++;
       return this.#busy(Code.ServiceUnavailable);
     }
-    if (peer.seen!.size > limits.handlingPerPeer) {
+    if ((peer.connection?.open ?? peer.seen!.size) > limits.handlingPerPeer) {
       stats.rejectedLimit++;
       return this.#busy(Code.TooManyRequests);
     }
@@ -225,10 +226,10 @@ export class Serving {
   }
 
   /** Leaves a request of a peer without an answer. */
-  cancel(id: ExchangeId): boolean {
+  cancel(now: number, id: ExchangeId): boolean {
     const exchange = this.#handling.get(id);
     if (exchange === undefined) return false;
-    this.#host.exchanges.stayQuiet(exchange);
+    this.#host.exchanges.stayQuiet(now, exchange);
     this.#finish(exchange);
     return true;
   }
@@ -261,7 +262,7 @@ export class Serving {
       this.observers.deregister(now, peer, request.token, "error");
     }
     if (isSuppressed(request, flow.multicast, outline)) {
-      this.#host.exchanges.stayQuiet(exchange);
+      this.#host.exchanges.stayQuiet(now, exchange);
       this.answered(exchange, "suppressed");
       return this.#finish(exchange);
     }
@@ -309,6 +310,20 @@ export class Serving {
       if (smaller !== undefined && fits(smaller)) return smaller;
     }
     return { code: outline.code };
+  }
+
+  /** The connection to a peer is gone: what it asked for and observed is, too (RFC 8323 sections 3.4 and 7.4). */
+  disconnected(now: number, peer: Peer): void {
+    for (const observer of [...peer.observers?.values() ?? []]) {
+      this.observers.remove(now, observer, "disconnected");
+    }
+    this.blocks.forget(peer.key);
+    if (peer.connection!.open === 0) return;
+    for (const exchange of this.#handling.values()) {
+      if (exchange.peer !== peer) continue;
+      this.cancel(now, exchange.id);
+      this.#host.emit({ type: "abandoned", id: exchange.id, flow: exchange.flow });
+    }
   }
 
   /** A response is out of our hands. */

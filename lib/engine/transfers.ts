@@ -115,6 +115,15 @@ export class Transfers<T extends Transfer> {
     this.bytes -= bytes;
   }
 
+  /** Gives up all of a peer. */
+  deletePeer(peer: string): void {
+    const share = this.#shares.get(peer);
+    if (share === undefined) return;
+    for (const key of share.transfers.keys()) this.#all.delete(key);
+    this.bytes -= share.bytes;
+    this.#shares.delete(peer);
+  }
+
   /** When the first is given up, ms. */
   get deadline(): number {
     for (const { expires } of this.#all.values()) return expires;

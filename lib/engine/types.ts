@@ -1,6 +1,7 @@
 /** What goes into the engine and what comes out. @module */
 
 import type { Flow } from "../flow.ts";
+import type { ConnectionParameters } from "../connection_parameters.ts";
 import type { Limits, TransmissionParameters } from "../parameters.ts";
 import type { Message } from "../wire/message.ts";
 import type { Option } from "../wire/option.ts";
@@ -20,6 +21,15 @@ export interface EngineOptions {
   /** Limits that differ from the defaults. */
   limits?: Partial<Limits>;
   /**
+   * Whether the transport is reliable, with connections (RFC 8323), and each `receive` gets one message of it, without
+   * its length, as over WebSockets.
+   *
+   * @default {false}
+   */
+  reliable?: boolean;
+  /** Times of connections that differ from the defaults, where the transport is reliable. */
+  connection?: Partial<ConnectionParameters>;
+  /**
    * Length of the tokens drawn for requests, 1 to 8 bytes. RFC 7252 section 5.3.1 asks for at least 32 random bits.
    *
    * @default {4}
@@ -27,7 +37,8 @@ export interface EngineOptions {
   tokenLength?: number;
   /**
    * Largest blocks sent and asked for, bytes: a power of two from 16 to 1024. A larger body goes in blocks
-   * (RFC 7959).
+   * (RFC 7959). Over a reliable transport, where it is not given, what fits in the peer's Max-Message-Size goes whole,
+   * and else in blocks as large as may be (RFC 8323 section 6).
    *
    * @default {1024}
    */
@@ -162,7 +173,8 @@ export type FailureReason =
   | "message-ids"
   | "rejected-response"
   | "blockwise"
-  | "refused";
+  | "refused"
+  | "transport";
 
 /** What became of a response. */
 export type AnswerOutcome = "sent" | "acknowledged" | "timeout" | "reset" | "suppressed";
@@ -275,7 +287,8 @@ export type UnobservedReason =
   | "timeout"
   | "error"
   | "limit"
-  | "closed";
+  | "closed"
+  | "disconnected";
 
 /** A peer does not observe any more. */
 export interface UnobservedEvent {
@@ -339,8 +352,63 @@ export interface RejectedEvent {
   message: Message;
 }
 
+/** The connection of the peer is gone that made a request: nobody waits for the answer. */
+export interface AbandonedEvent {
+  /** Tells the events apart. */
+  type: "abandoned";
+  /** The exchange. */
+  id: ExchangeId;
+  /** The peer. */
+  flow: Flow;
+}
+
+/** The peer's first CSM came: its capabilities are known (RFC 8323 section 5.3). */
+export interface ReadyEvent {
+  /** Tells the events apart. */
+  type: "ready";
+  /** The connection. */
+  flow: Flow;
+}
+
+/** The peer releases the connection: nothing new is sent on it (RFC 8323 section 5.5). */
+export interface ReleasedEvent {
+  /** Tells the events apart. */
+  type: "released";
+  /** The connection. */
+  flow: Flow;
+  /** Where the peer wants us to connect to instead, each as host and port; not to be trusted for more (section 10.1). */
+  alternatives: string[];
+  /** For how long it does not want us to connect again, seconds. */
+  holdOff: number;
+}
+
+/** The transport is to close the connection, after what has been sent. Everything on it has ended. */
+export interface DisconnectEvent {
+  /** Tells the events apart. */
+  type: "disconnect";
+  /** The connection. */
+  flow: Flow;
+  /** Why, in words. */
+  detail: string;
+  /** Whether the transport need not wait for the peer to take what has been sent. */
+  abort: boolean;
+}
+
+/** The transport is to hand on what comes on the connection again: `accepts` was false. */
+export interface ResumeEvent {
+  /** Tells the events apart. */
+  type: "resume";
+  /** The connection. */
+  flow: Flow;
+}
+
+/** What happens to connections of reliable transports. */
+export type ConnectionEvent = ReadyEvent | ReleasedEvent | DisconnectEvent | ResumeEvent;
+
 /** What the engine tells its driver. */
 export type EngineEvent =
+  | ConnectionEvent
+  | AbandonedEvent
   | RequestEvent
   | ResponseEvent
   | NotificationEvent

@@ -1,0 +1,82 @@
+/** How long connections of reliable transports wait for what. @module */
+
+/** Times of a connection over TCP, TLS or WebSockets, ms; `Infinity` waits for ever. RFC 8323 leaves all of them open. */
+export interface ConnectionParameters {
+  /**
+   * From the beginning until a connection is there: host found, TCP, TLS or WebSocket set up, and the peer's CSM received.
+   *
+   * @default {10000}
+   */
+  connectTimeout: number;
+  /**
+   * From a new connection to the peer's CSM (RFC 8323 section 3.3). Without one the connection is aborted.
+   *
+   * @default {10000}
+   */
+  csmTimeout: number;
+  /**
+   * From the first byte of a message to its last, and for a peer to take what is sent, each with one second more for every
+   * KiB. Then the connection is aborted.
+   *
+   * @default {30000}
+   */
+  messageTimeout: number;
+  /**
+   * After the last request, response or notification, until a connection that nothing waits for, and on which nothing is
+   * observed, is released.
+   *
+   * @default {300000}
+   */
+  idleTimeout: number;
+  /**
+   * After the last message of the peer, until it is sent a Ping (RFC 8323 section 5.4), where something waits for it or is
+   * observed.
+   *
+   * @default {60000}
+   */
+  keepAlive: number;
+  /**
+   * From that Ping to a sign of life; else the connection is aborted.
+   *
+   * @default {20000}
+   */
+  pongTimeout: number;
+  /**
+   * From a Release (RFC 8323 section 5.5) of ours until the peer has closed the connection; else it is closed here.
+   *
+   * @default {5000}
+   */
+  releaseTimeout: number;
+}
+
+/** The defaults. */
+export const DEFAULT_CONNECTION_PARAMETERS: Readonly<ConnectionParameters> = Object.freeze({
+  connectTimeout: 10_000,
+  csmTimeout: 10_000,
+  messageTimeout: 30_000,
+  idleTimeout: 300_000,
+  keepAlive: 60_000,
+  pongTimeout: 20_000,
+  releaseTimeout: 5_000,
+});
+
+/**
+ * Fills in the defaults.
+ *
+ * @throws {RangeError} where a time is not above 0
+ */
+export function deriveConnectionParameters(
+  given: Partial<ConnectionParameters> = {},
+): Readonly<ConnectionParameters> {
+  const parameters: ConnectionParameters = { ...DEFAULT_CONNECTION_PARAMETERS };
+  for (const name of Object.keys(given) as (keyof ConnectionParameters)[]) {
+    const value = given[name];
+    if (!(name in parameters)) throw new RangeError(`Unknown connection parameter "${name}"`);
+    if (value === undefined) continue;
+    if (!(typeof value === "number" && value > 0)) {
+      throw new RangeError(`Connection parameter ${name} must be above 0 ms: it is "${value}"`);
+    }
+    parameters[name] = value;
+  }
+  return Object.freeze(parameters);
+}

@@ -1,0 +1,552 @@
+/** The message layer over reliable transports: RFC 8323. @module */
+
+import type { ConnectionParameters } from "../connection_parameters.ts";
+import { CoAPError } from "../errors.ts";
+import type { Flow } from "../flow.ts";
+import { decodeText, encodeText } from "../wire/bytes.ts";
+import { Code, codeText, isRequestCode, isResponseCode } from "../wire/code.ts";
+import { decodeFrame, withoutLength } from "../wire/frame.ts";
+import { encode, type Message } from "../wire/message.ts";
+import { decodeUint, encodeUint, type Option } from "../wire/option.ts";
+import { checkSignalingOptions, findSignalingOption, SignalingOption } from "../wire/signaling.ts";
+import { Connection, ConnectionReceipt, Phase, type Pinger } from "./connection.ts";
+import type { MessageLayer, Receipt, Shared, Upper } from "./layers.ts";
+import { Outgoing } from "./message_states.ts";
+import { Outbox, typeCount } from "./outbox.ts";
+import { Peer, Peers } from "./peers.ts";
+import type { Sent } from "./sent.ts";
+import type { FailureReason, Transmit } from "./types.ts";
+
+const NOTHING = new Uint8Array(0);
+/** Longest diagnostic taken from a peer, bytes. */
+const DIAGNOSTIC = 512;
+/** What a length of a TCP frame may add to a message, less what `encode` has more of a header. */
+const HEADER_DIFFERENCE = 2;
+/** With less nothing can be exchanged. */
+const LEAST_MESSAGE_SIZE = 32;
+/** Bytes per ms that a peer has to send and take at least. */
+const RATE = 1.024;
+/** Stands for the acknowledgement that the transport gives. */
+const TAKEN = {
+  type: 2,
+  code: Code.Empty,
+  id: 0,
+  token: NOTHING,
+  options: [],
+  payload: NOTHING,
+} as const satisfies Message;
+
+/** Connections with their signaling; what is sent arrives. */
+export class Signaling implements MessageLayer {
+  readonly reliable = true;
+  readonly peers: Peers = new Peers();
+  readonly remembered = { size: 0, bytes: 0 } as const;
+  /** All that waits here has a timer. */
+  readonly deadline: number = Infinity;
+  readonly #shared: Shared;
+  readonly #upper: Upper;
+  readonly #outbox: Outbox;
+  readonly #times: Readonly<ConnectionParameters>;
+  readonly #codec: { extendedTokens: boolean; length: false };
+  readonly #csm: readonly Option[];
+  #lastPeer = 0;
+
+  constructor(shared: Shared, upper: Upper, times: Readonly<ConnectionParameters>) {
+    this.#shared = shared;
+    this.#upper = upper;
+    this.#times = times;
+    this.#outbox = new Outbox(shared.stats);
+    this.#codec = { extendedTokens: shared.extendedTokens, length: false };
+    const size = Math.min(shared.limits.messageBytes, 0xffffffff);
+    this.#csm = [
+      { number: SignalingOption.MaxMessageSize, value: encodeUint(size) },
+      { number: SignalingOption.BlockWiseTransfer, value: NOTHING },
+    ];
+    if (shared.extendedTokens) {
+      const value = encodeUint(65_804);
+      this.#csm = [...this.#csm, { number: SignalingOption.ExtendedTokenLength, value }];
+    }
+  }
+
+  pollTransmit(): Transmit | undefined {
+    return this.#outbox.poll();
+  }
+
+  tick(): void {}
+
+  // -------------------------------------------------------------- connections
+
+  /** A connection is there: a CSM goes out at once (RFC 8323 section 3.3). */
+  connected(now: number, flow: Flow): void {
+    if (this.peers.get(flow.key) !== undefined) return;
+    const peer = new Peer(flow, ++this.#lastPeer >>> 0, now);
+    // Whoever has set a connection up is where it says.
+    peer.validated = true;
+    peer.heardAt = now;
+    const connection = peer.connection = new Connection(this, peer, flow, now);
+    this.peers.add(peer);
+    this.#signal(now, connection, Code.CSM, NOTHING, this.#csm);
+    if (this.peers.size > this.#shared.limits.connections) {
+      this.#shared.stats.rejectedLimit++;
+      return this.#abort(now, connection, "Too many connections");
+    }
+    this.#arm(now, connection);
+  }
+
+  /** A connection is gone. */
+  disconnected(now: number, flow: Flow, detail: string): void {
+    const connection = this.#connection(flow);
+    if (connection !== undefined) this.#end(now, connection, "transport", detail);
+  }
+
+  /** What came on a connection can not be a message: `detail` says why, to the peer as well. */
+  failed(now: number, flow: Flow, detail: string): void {
+    const connection = this.#connection(flow);
+    if (connection === undefined) return;
+    this.#shared.stats.rejectedMalformed++;
+    this.#abort(now, connection, detail);
+  }
+
+  /** The peer has taken all that was sent. */
+  writable(now: number, flow: Flow): void {
+    const connection = this.#connection(flow);
+    if (connection === undefined) return;
+    connection.unsent = 0;
+    if (!connection.isFull) return;
+    connection.fullSince = -1;
+    for (let sent = connection.peer.firstWaiting; sent !== undefined && !connection.isFull;) {
+      const { after } = sent;
+      this.#unqueue(sent);
+      this.#send(now, connection, sent);
+      sent = after;
+    }
+    if (connection.waiting.size > 0) {
+      const waiting = [...connection.waiting];
+      connection.waiting.clear();
+      this.#upper.onWritable(now, waiting);
+    }
+    this.#resume(connection);
+  }
+
+  /** The beginning of a message has come, of which so many bytes are missing. */
+  partial(now: number, flow: Flow, missing: number): void {
+    const connection = this.#connection(flow);
+    if (connection === undefined) return;
+    connection.wholeBy = now + this.#allowance(missing);
+    this.#arm(now, connection);
+  }
+
+  /** Whether the next message of a connection is to be handed over; else there will be an event `resume`. */
+  accepts(flow: Flow): boolean {
+    const connection = this.#connection(flow);
+    if (connection === undefined) return true; // what still comes is dropped
+    if (this.#hasRoom(connection)) return true;
+    connection.paused = true;
+    return false;
+  }
+
+  #hasRoom(connection: Connection): boolean {
+    return !connection.isFull && connection.open < this.#shared.limits.requestsPerConnection;
+  }
+
+  #resume(connection: Connection): void {
+    if (!connection.paused || !this.#hasRoom(connection)) return;
+    connection.paused = false;
+    this.#upper.emit({ type: "resume", flow: connection.flow });
+  }
+
+  #connection(flow: Flow): Connection | undefined {
+    return this.peers.get(flow.key)?.connection;
+  }
+
+  /** Announces that we close a connection, or closes it where the peer has announced that (RFC 8323 section 5.5). */
+  shutDown(now: number, flow: Flow, detail: string): void {
+    const connection = this.#connection(flow);
+    if (connection === undefined || connection.phase >= Phase.Releasing) return;
+    if (connection.phase === Phase.Opening) {
+      return this.#close(now, connection, "transport", detail, false);
+    }
+    this.#signal(now, connection, Code.Release, NOTHING, [], encodeText(detail));
+    connection.phase = Phase.Releasing;
+    connection.closedBy = now + this.#times.releaseTimeout;
+    this.#upper.emit({ type: "released", flow: connection.flow, alternatives: [], holdOff: 0 });
+    this.#arm(now, connection);
+  }
+
+  /** Gives a connection up, and tells the peer why (RFC 8323 section 5.6). */
+  #abort(
+    now: number,
+    connection: Connection,
+    detail: string,
+    options: readonly Option[] = [],
+  ): void {
+    this.#signal(now, connection, Code.Abort, NOTHING, options, encodeText(detail));
+    this.#close(now, connection, "transport", `Connection was aborted: ${detail}`, true);
+  }
+
+  #close(
+    now: number,
+    connection: Connection,
+    reason: FailureReason,
+    detail: string,
+    abort: boolean,
+  ): void {
+    if (connection.phase === Phase.Closed) return;
+    this.#end(now, connection, reason, detail);
+    this.#upper.emit({ type: "disconnect", flow: connection.flow, detail, abort });
+  }
+
+  /** Removes all that belongs to a connection. */
+  #end(now: number, connection: Connection, reason: FailureReason, detail: string): void {
+    if (connection.phase === Phase.Closed) return;
+    connection.phase = Phase.Closed;
+    const { peer } = connection;
+    this.#shared.timers.clear(connection);
+    this.#upper.onDisconnected(now, peer, reason, detail);
+    for (const pinger of [...connection.pings.values()]) pinger.onLost(now, reason, detail);
+    connection.pings.clear();
+    connection.waiting.clear();
+    this.peers.remove(peer);
+  }
+
+  // -------------------------------------------------------------- time
+
+  /** How long so many bytes may take, ms. */
+  #allowance(bytes: number): number {
+    return this.#times.messageTimeout + bytes / RATE;
+  }
+
+  /** Whether something waits for the peer or is observed. */
+  #isNeeded({ peer, pings }: Connection): boolean {
+    return peer.holds > 0 || pings.size > 0;
+  }
+
+  /** When something has to be done about a connection. It is looked at rather too often than set with each message. */
+  #dueAt(now: number, connection: Connection): number {
+    const { csmTimeout, idleTimeout, keepAlive, pongTimeout } = this.#times;
+    const { phase, peer, fullSince, pingedAt, unsent } = connection;
+    let at = Math.min(connection.wholeBy, connection.closedBy);
+    if (fullSince >= 0) at = Math.min(at, fullSince + this.#allowance(unsent));
+    if (phase === Phase.Opening) return Math.min(at, connection.openedAt + csmTimeout);
+    if (phase !== Phase.Open) return at;
+    if (pingedAt >= 0) return Math.min(at, pingedAt + pongTimeout);
+    const quiet = peer.heardAt + keepAlive;
+    const idle = connection.usedAt + idleTimeout;
+    return Math.min(at, quiet > now ? quiet : now + keepAlive, idle > now ? idle : Infinity);
+  }
+
+  #arm(now: number, connection: Connection): void {
+    this.#shared.timers.set(connection, this.#dueAt(now, connection));
+  }
+
+  /** The time of a connection has come. */
+  expireConnection(now: number, connection: Connection): void {
+    const { csmTimeout, idleTimeout, keepAlive, pongTimeout } = this.#times;
+    const { phase, peer, fullSince } = connection;
+    if (now >= connection.wholeBy) {
+      return this.#abort(now, connection, "Message takes too long");
+    }
+    if (now >= connection.closedBy) {
+      return this.#close(now, connection, "transport", "Connection was released", false);
+    }
+    if (phase === Phase.Opening && now >= connection.openedAt + csmTimeout) {
+      return this.#abort(now, connection, "No CSM in time");
+    }
+    if (fullSince >= 0 && now >= fullSince + this.#allowance(connection.unsent)) {
+      return this.#abort(now, connection, "Messages are not taken");
+    }
+    if (phase === Phase.Open) {
+      if (peer.heardAt > connection.pingedAt) connection.pingedAt = -1;
+      else if (now >= connection.pingedAt + pongTimeout) {
+        return this.#abort(now, connection, "No sign of life");
+      }
+      if (!this.#isNeeded(connection)) {
+        if (now >= connection.usedAt + idleTimeout) {
+          return this.shutDown(now, connection.flow, "Idle");
+        }
+      } else if (connection.pingedAt < 0 && now >= peer.heardAt + keepAlive) {
+        connection.pingedAt = now;
+        this.#signal(now, connection, Code.Ping, NOTHING, []);
+      }
+    }
+    this.#arm(now, connection);
+  }
+
+  // -------------------------------------------------------------- messages in
+
+  /** Takes a message in. */
+  receive(now: number, flow: Flow, bytes: Uint8Array): void {
+    const { stats } = this.#shared;
+    const connection = this.#connection(flow);
+    if (connection === undefined) return;
+    const { peer } = connection;
+    stats.receivedBytes += bytes.length;
+    peer.heardAt = now;
+    connection.wholeBy = Infinity;
+    const message = decodeFrame(bytes, this.#codec);
+    if (message.error !== undefined) {
+      stats.rejectedMalformed++;
+      this.#upper.onRejected(now, flow, message, bytes);
+      return this.#abort(now, connection, `Message format error: ${message.error.reason}`);
+    }
+    typeCount(stats, message.type, false);
+    const { code } = message;
+    if (connection.phase === Phase.Opening && code !== Code.CSM) {
+      return this.#abort(now, connection, `First message is ${codeText(code)}, not a CSM`);
+    }
+    if (isRequestCode(code)) this.#request(now, connection, message, bytes.length);
+    else if (isResponseCode(code)) {
+      connection.usedAt = now;
+      if (!this.#upper.onResponse(now, peer, flow, message)) stats.rejectedUnexpected++;
+      if (connection.phase === Phase.Released) this.#closeReleased(now, connection);
+    } else if (code >= 0xe0) this.#signaling(now, connection, message);
+    else if (code !== Code.Empty) {
+      stats.rejectedMalformed++;
+      this.#abort(now, connection, `Code ${codeText(code)} is reserved`);
+    }
+  }
+
+  #request(now: number, connection: Connection, message: Message, size: number): void {
+    const { peer, flow } = connection;
+    connection.usedAt = now;
+    const receipt = new ConnectionReceipt(connection, size);
+    connection.open++;
+    const taken = this.#upper.onRequest(now, peer, flow, message, receipt);
+    if (taken) return;
+    if (taken === false) {
+      this.#shared.stats.rejectedUnexpected++;
+      const { token } = message;
+      this.#emit(now, connection, encode({ code: Code.NotImplemented, token }, this.#shared));
+    }
+    this.#settle(now, receipt);
+  }
+
+  #signaling(now: number, connection: Connection, message: Message): void {
+    const { code, options, token } = message;
+    const critical = checkSignalingOptions(code, options);
+    if (critical !== undefined) {
+      const bad = code === Code.CSM
+        ? [{ number: SignalingOption.BadCSMOption, value: encodeUint(critical.number) }]
+        : [];
+      const text = `Option ${critical.number} of ${codeText(code)} is critical and not understood`;
+      return this.#abort(now, connection, text, bad);
+    }
+    switch (code) {
+      case Code.CSM:
+        return this.#settings(now, connection, options);
+      case Code.Ping: {
+        this.#shared.stats.receivedPing++;
+        const custody = findSignalingOption(code, options, SignalingOption.Custody) !== undefined;
+        if (!custody || !connection.delay(token)) {
+          this.#pong(now, connection, token, custody && connection.open === 0);
+        }
+        return;
+      }
+      case Code.Pong:
+        return this.#ponged(now, connection, token);
+      case Code.Release:
+        return this.#released(now, connection, message);
+      case Code.Abort:
+        return this.#close(
+          now,
+          connection,
+          "refused",
+          `Peer aborted the connection: ${diagnosticOf(message) || "it does not say why"}`,
+          true,
+        );
+    }
+    // Others are not registered; like elective options they are passed over.
+  }
+
+  #settings(now: number, connection: Connection, options: readonly Option[]): void {
+    const size = findSignalingOption(Code.CSM, options, SignalingOption.MaxMessageSize);
+    const blocks = findSignalingOption(Code.CSM, options, SignalingOption.BlockWiseTransfer);
+    if (size !== undefined) {
+      const bytes = decodeUint(size.value);
+      if (bytes < LEAST_MESSAGE_SIZE) {
+        const number = encodeUint(SignalingOption.MaxMessageSize);
+        const bad = [{ number: SignalingOption.BadCSMOption, value: number }];
+        return this.#abort(now, connection, `Max-Message-Size of ${bytes} is too small`, bad);
+      }
+      connection.maxMessageSize = bytes;
+    }
+    if (blocks !== undefined) connection.blockwise = true;
+    if (connection.phase !== Phase.Opening) return;
+    connection.phase = Phase.Open;
+    this.#upper.emit({ type: "ready", flow: connection.flow });
+    this.#arm(now, connection);
+  }
+
+  #pong(now: number, connection: Connection, token: Uint8Array, custody: boolean): void {
+    const options = custody ? [{ number: SignalingOption.Custody, value: NOTHING }] : [];
+    this.#signal(now, connection, Code.Pong, token, options);
+  }
+
+  #ponged(now: number, connection: Connection, token: Uint8Array): void {
+    const number = decodeUint(token);
+    const pinger = token.length === 4 ? connection.pings.get(number) : undefined;
+    if (pinger === undefined) return;
+    connection.pings.delete(number);
+    pinger.onPong(now);
+  }
+
+  #released(now: number, connection: Connection, { options }: Message): void {
+    if (connection.phase === Phase.Open) {
+      connection.phase = Phase.Released;
+      const hold = findSignalingOption(Code.Release, options, SignalingOption.HoldOff);
+      const alternatives = options.filter(({ number }) =>
+        number === SignalingOption.AlternativeAddress
+      );
+      this.#upper.emit({
+        type: "released",
+        flow: connection.flow,
+        alternatives: alternatives.map(({ value }) => decodeText(value)),
+        holdOff: hold === undefined ? 0 : decodeUint(hold.value),
+      });
+    }
+    this.#closeReleased(now, connection);
+  }
+
+  /** Closes a connection that the peer has released, once everything asked on it is answered. */
+  #closeReleased(now: number, connection: Connection): void {
+    if (connection.phase === Phase.Closed) return;
+    if (connection.open > 0) return;
+    // Observations do not end by themselves: what keeps it open is a request of ours without a response.
+    for (const exchange of connection.peer.tokens?.values() ?? []) if (!exchange.kept) return;
+    this.#close(now, connection, "transport", "Peer released the connection", false);
+  }
+
+  // -------------------------------------------------------------- messages out
+
+  #signal(
+    now: number,
+    connection: Connection,
+    code: number,
+    token: Uint8Array,
+    options: readonly Option[],
+    payload?: Uint8Array,
+  ): void {
+    this.#emit(now, connection, encode({ code, token, options, payload }, this.#shared));
+  }
+
+  #emit(now: number, connection: Connection, bytes: Uint8Array): void {
+    const message = withoutLength(bytes);
+    connection.unsent += message.length;
+    if (connection.unsent > this.#shared.limits.sendBytes && !connection.isFull) {
+      connection.fullSince = now;
+      this.#arm(now, connection);
+    }
+    this.#outbox.emit(connection.flow, message);
+  }
+
+  /** Sends a ping. Answers how it is taken back. */
+  ping(now: number, connection: Connection, pinger: Pinger): () => void {
+    const number = connection.lastPing = (connection.lastPing + 1) >>> 0;
+    connection.pings.set(number, pinger);
+    const token = Uint8Array.of(number >>> 24, number >>> 16, number >>> 8, number);
+    this.#signal(now, connection, Code.Ping, token, []);
+    return () => connection.pings.delete(number);
+  }
+
+  send(now: number, sent: Sent): void {
+    const connection = sent.peer.connection!;
+    if (!connection.isFull) return this.#send(now, connection, sent);
+    const { peer } = sent;
+    sent.before = peer.lastWaiting;
+    if (peer.lastWaiting === undefined) peer.firstWaiting = sent;
+    else peer.lastWaiting.after = sent;
+    peer.lastWaiting = sent;
+  }
+
+  #send(now: number, connection: Connection, sent: Sent): void {
+    connection.usedAt = now;
+    sent.state = Outgoing.Ended;
+    sent.id = 0;
+    sent.sentAt = now;
+    this.#emit(now, connection, sent.bytes);
+    sent.owner.onSent(now, sent);
+    // The transport sees to it that it arrives.
+    if (sent.confirmable) sent.owner.onAcknowledged(now, sent, TAKEN);
+  }
+
+  sendOnce(now: number, peer: Peer, _flow: Flow, bytes: Uint8Array): boolean {
+    const connection = peer.connection!;
+    if (connection.phase === Phase.Closed) return false;
+    connection.usedAt = now;
+    this.#emit(now, connection, bytes);
+    return true;
+  }
+
+  /** There are no groups (RFC 8323 section 8). */
+  sendToGroup(): void {}
+
+  /** What is sent has arrived: there is nothing to change. */
+  renumber(): boolean {
+    return false;
+  }
+
+  release(_now: number, sent: Sent): void {
+    if (sent.state !== Outgoing.Queued) return;
+    this.#unqueue(sent);
+    sent.state = Outgoing.Ended;
+  }
+
+  #unqueue(sent: Sent): void {
+    const { peer } = sent;
+    if (sent.before === undefined && peer.firstWaiting !== sent) return; // it never waited
+    if (sent.before === undefined) peer.firstWaiting = sent.after;
+    else sent.before.after = sent.after;
+    if (sent.after === undefined) peer.lastWaiting = sent.before;
+    else sent.after.before = sent.before;
+    sent.before = sent.after = undefined;
+  }
+
+  expireSent(): void {}
+
+  pump(): void {}
+
+  // -------------------------------------------------------------- answers
+
+  /** A response goes as it is, whenever it comes. */
+  piggybacks(): boolean {
+    return true;
+  }
+
+  answer(now: number, _flow: Flow, receipt: Receipt, reply: Uint8Array | undefined): void {
+    const own = receipt as ConnectionReceipt;
+    const { connection } = own;
+    if (connection.phase === Phase.Closed || own.done) return;
+    if (reply !== undefined) this.#emit(now, connection, reply);
+    this.#settle(now, own);
+  }
+
+  #settle(now: number, receipt: ConnectionReceipt): void {
+    const { connection } = receipt;
+    receipt.done = true;
+    for (const token of connection.answered(receipt)) this.#pong(now, connection, token, true);
+    this.#resume(connection);
+    if (connection.phase === Phase.Released) this.#closeReleased(now, connection);
+  }
+
+  // -------------------------------------------------------------- peers
+
+  /** Only whom there is a connection to. */
+  peer(_now: number, flow: Flow): Peer | undefined {
+    const peer = this.peers.get(flow.key);
+    return peer !== undefined && peer.connection!.phase < Phase.Releasing ? peer : undefined;
+  }
+
+  refusal({ address, port }: Flow): CoAPError {
+    return new CoAPError("transport", `There is no connection to "${address}" port ${port}`);
+  }
+
+  largest({ connection }: Peer): number {
+    const size = Math.min(connection!.maxMessageSize, this.#shared.limits.messageBytes);
+    return size - HEADER_DIFFERENCE;
+  }
+}
+
+/** What an Abort or a Release says, in a length fit for an error. */
+function diagnosticOf({ payload }: Message): string {
+  return decodeText(payload.subarray(0, DIAGNOSTIC));
+}
