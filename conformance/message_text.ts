@@ -8,6 +8,7 @@ import {
   Code,
   codeName,
   codeText,
+  contentCoding,
   decodeBlock,
   decodeUint,
   isCritical,
@@ -129,7 +130,9 @@ function valueText(number: number, value: Uint8Array): string {
   switch (number) {
     case OptionNumber.ContentFormat:
     case OptionNumber.Accept:
-      return mediaType(uint) ?? String(uint);
+      return contentCoding(uint) === undefined
+        ? mediaType(uint) ?? String(uint)
+        : `${mediaType(uint)} in ${contentCoding(uint)}`;
     case OptionNumber.Block1:
     case OptionNumber.Block2: {
       const block = decodeBlock(value);

@@ -152,7 +152,18 @@ describe("README.md", () => {
   it("has a name for every block of code", () => {
     assertEquals(
       [...blocks.keys()],
-      ["client", "server", "observe", "bodies", "discovery", "group", "cache", "proxy", "errors"],
+      [
+        "client",
+        "server",
+        "observe",
+        "bodies",
+        "discovery",
+        "group",
+        "cache",
+        "proxy",
+        "gateway",
+        "errors",
+      ],
     );
     assertEquals(text.match(/```ts/g)?.length, blocks.size);
   });
@@ -172,6 +183,7 @@ describe("README.md", () => {
 
   it("shows programs that do what it says", async () => {
     assertEquals(await runBlock("client"), [0, "2.05 21.5"]);
+    assertEquals(await runBlock("gateway"), [0, "200 max-age=10 21.5"]);
     const [code, output] = await runBlock("discovery");
     assertEquals(code, 0, output);
     assertMatch(output, /^\/sensors\/temperature [\s\S]*"rt", "temperature"|'rt', 'temperature'/);

@@ -2,10 +2,11 @@
 
 import { CoAPError } from "../errors.ts";
 import { OptionNumber, stringOptions } from "../wire/option.ts";
-import { composeUri, decomposeUri, type UriParts } from "../wire/uri.ts";
+import { composeUri, decomposeUri, type UriParts, type UriScheme } from "../wire/uri.ts";
+import type { Resolve } from "../transport/transport.ts";
 import type { IncomingRequest } from "./incoming_request.ts";
 
-/** What a request asks a forward proxy for. */
+/** What a request asks a forward proxy or a gateway for. */
 export interface ProxyTarget {
   /** The URI in its normal form (RFC 7252 section 6.3). */
   readonly uri: string;
@@ -20,15 +21,16 @@ export interface ProxyTarget {
 }
 
 /**
- * Which targets a forward proxy may reach: a list, or a function that says so.
+ * Which targets a forward proxy may reach, or a gateway: a list, or a function that says so.
  *
  * An entry of a list is an authority, such as `"sensor.example"`, `"192.0.2.7:5700"` or `"[2001:db8::7]:*"`, or the
- * beginning of a URI, such as `"coap://sensor.example/public"`. Without a port it stands for 5683 alone, with `*` for
- * all ports. A path stands for itself and everything below it.
+ * beginning of a URI, such as `"coap://sensor.example/public"`. It stands for the scheme `coap` where it names none.
+ * Without a port it stands for that scheme's default alone, with `*` for all ports. A path stands for itself and
+ * everything below it.
  */
-export type ProxyRule =
+export type ProxyRule<R = IncomingRequest> =
   | Iterable<string>
-  | ((target: ProxyTarget, request: IncomingRequest) => boolean | Promise<boolean>);
+  | ((target: ProxyTarget, request: R) => boolean | Promise<boolean>);
 
 /**
  * Whether a target may be reached: not at all; only where its address is a public one; or wherever it is, since the
@@ -37,7 +39,10 @@ export type ProxyRule =
 export type Verdict = "refused" | "public" | "anywhere";
 
 /** Judges the target of a request. */
-export type Judge = (target: UriParts, request: IncomingRequest) => Verdict | Promise<Verdict>;
+export type Judge<R = IncomingRequest> = (
+  target: UriParts,
+  request: R,
+) => Verdict | Promise<Verdict>;
 
 /**
  * Makes a rule ready for use. None refuses everything.
@@ -45,7 +50,10 @@ export type Judge = (target: UriParts, request: IncomingRequest) => Verdict | Pr
  * @param allowLocal whether a function may also let addresses through that are not public
  * @throws {CoAPError} `invalid-uri` where an entry of a list is none
  */
-export function makeJudge(rule: ProxyRule | undefined, allowLocal: boolean): Judge {
+export function makeJudge<R = IncomingRequest>(
+  rule: ProxyRule<R> | undefined,
+  allowLocal: boolean,
+): Judge<R> {
   if (typeof rule === "function") {
     const judge = (allowed: unknown): Verdict =>
       allowed !== true ? "refused" : allowLocal ? "anywhere" : "public";
@@ -73,6 +81,7 @@ function pathOf({ options }: UriParts): string[] {
 
 /** An entry of a list. */
 interface Entry {
+  readonly scheme: UriScheme;
   readonly host: string;
   /** Undefined stands for all. */
   readonly port: number | undefined;
@@ -80,14 +89,13 @@ interface Entry {
 }
 
 function parseEntry(text: string): Entry {
-  const bare = text.replace(/^coap:\/\//i, "");
+  const [, scheme = "coap", bare = ""] = /^(?:([^:/]*):\/\/)?(.*)$/s.exec(text)!;
   const [authority = "", ...rest] = bare.split("/");
   const anyPort = authority.endsWith(":*");
   const host = anyPort ? authority.slice(0, -2) : authority;
   let parts: UriParts;
   try {
-    if (bare.includes("://")) throw new TypeError(`Not of the scheme "coap"`);
-    parts = decomposeUri(["coap:/", host, ...rest].join("/"));
+    parts = decomposeUri([`${scheme}:/`, host, ...rest].join("/"));
   } catch (cause) {
     throw new CoAPError("invalid-uri", `Neither an authority nor a URI to allow: "${text}"`, {
       cause,
@@ -97,6 +105,7 @@ function parseEntry(text: string): Entry {
     throw new CoAPError("invalid-uri", `A URI to allow must have no query: "${text}"`);
   }
   return {
+    scheme: parts.scheme,
     host: parts.host,
     port: anyPort ? undefined : parts.port,
     path: withoutEnd(pathOf(parts)),
@@ -109,7 +118,8 @@ export function withoutEnd<T extends { readonly length: number }>(segments: read
 }
 
 function covers(entry: Entry, target: UriParts, path: readonly string[]): boolean {
-  return entry.host === target.host && (entry.port ?? target.port) === target.port &&
+  return entry.scheme === target.scheme && entry.host === target.host &&
+    (entry.port ?? target.port) === target.port &&
     entry.path.every((segment, index) => segment === path[index]);
 }
 
@@ -135,4 +145,19 @@ function reachOfIPv6(address: string): "public" | "local" | "none" {
   if (address === "::" || /^ff..:/.test(address)) return "none";
   // ::1 and old forms of IPv4 addresses; fc00::/7, fe80::/10, fec0::/10; 64:ff9b::/96 leads to any IPv4 address.
   return /^(?:::|f[cd]..:|fe[89a-f].:|64:ff9b:)/.test(address) ? "local" : "public";
+}
+
+/**
+ * Finds the addresses of names, but none that is no single host's.
+ *
+ * @param local whether addresses that are not public are wanted
+ */
+export function resolveWithin(resolve: Resolve, local: boolean): Resolve {
+  return async (name, family) => {
+    const addresses = await resolve(name, family);
+    return addresses.filter((address) => {
+      const reach = reachOf(address);
+      return reach === "public" || reach === "local" && local;
+    });
+  };
 }

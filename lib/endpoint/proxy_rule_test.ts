@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { CoAPError } from "../errors.ts";
 import { decomposeUri } from "../wire/uri.ts";
 import type { IncomingRequest } from "./incoming_request.ts";
-import { makeJudge, type ProxyTarget, reachOf } from "./proxy_rule.ts";
+import { makeJudge, type ProxyTarget, reachOf, resolveWithin } from "./proxy_rule.ts";
 
 const REQUEST = {} as IncomingRequest;
 
@@ -74,8 +74,34 @@ describe("makeJudge", () => {
     );
   });
 
+  it("takes another scheme for itself, with its port", () => {
+    assertEquals(
+      judgeAll(["coap+tcp://a.example", "COAPS+WS://b.example/public"], [
+        "coap+tcp://a.example:5683/x",
+        "coap://a.example/x",
+        "coaps+tcp://a.example/x",
+        "coaps+ws://b.example/public/x",
+        "coaps+ws://b.example:444/public/x",
+        "coap+ws://b.example:443/public/x",
+      ]),
+      ["coap+tcp://a.example:5683/x", "coaps+ws://b.example/public/x"],
+    );
+  });
+
   it("throws where an entry is none", () => {
-    for (const entry of ["", "http://a/", "coaps://a", "a b", "a:0", "a:x", "a?b", "coap://a/#b"]) {
+    for (
+      const entry of [
+        "",
+        "http://a/",
+        "a://b://c",
+        "://a",
+        "a b",
+        "a:0",
+        "a:x",
+        "a?b",
+        "coap://a/#b",
+      ]
+    ) {
       const error = assertThrows(() => makeJudge([entry], false), CoAPError);
       assertEquals([error.reason, error.message.includes(`"${entry}"`)], ["invalid-uri", true]);
     }
@@ -102,6 +128,22 @@ describe("makeJudge", () => {
     assertEquals(await later(target, REQUEST), "public");
     const truthy = makeJudge((() => "yes") as unknown as () => boolean, true);
     assertEquals(truthy(target, REQUEST), "refused");
+  });
+});
+
+describe("resolveWithin", () => {
+  const found = ["127.0.0.1", "192.0.2.1", "::1", "224.0.1.187", "2001:db8::1", "ff02::fd"];
+
+  it("leaves out groups, and what is not public where that is not wanted", async () => {
+    const asked: unknown[] = [];
+    const resolve = (name: string, family?: 4 | 6): Promise<string[]> => {
+      asked.push([name, family]);
+      return Promise.resolve(found);
+    };
+    assertEquals(await resolveWithin(resolve, false)("a", 4), ["192.0.2.1", "2001:db8::1"]);
+    const all = ["127.0.0.1", "192.0.2.1", "::1", "2001:db8::1"];
+    assertEquals(await resolveWithin(resolve, true)("b"), all);
+    assertEquals(asked, [["a", 4], ["b", undefined]]);
   });
 });
 

@@ -88,12 +88,22 @@ export const ContentFormat = {
   ThingDescription: 432,
   /** application/oscore, RFC 8613 */
   OSCORE: 10001,
+  /** application/javascript */
+  JavaScript: 10002,
+  /** application/json in the coding deflate (RFC 9110 section 8.4.1.2) */
+  JSONDeflate: 11050,
+  /** application/cbor in the coding deflate */
+  CBORDeflate: 11060,
   /** application/vnd.oma.lwm2m+tlv */
   LwM2MTLV: 11542,
   /** application/vnd.oma.lwm2m+json */
   LwM2MJSON: 11543,
   /** application/vnd.oma.lwm2m+cbor */
   LwM2MCBOR: 11544,
+  /** text/css */
+  CSS: 20000,
+  /** image/svg+xml */
+  SVG: 30000,
 } as const;
 
 /** One of the Content-Formats above. A peer may send any number from 0 to 65535. */
@@ -138,9 +148,18 @@ const MEDIA_TYPES: ReadonlyMap<number, string> = new Map([
   [ContentFormat.SenMLEtchCBOR, "application/senml-etch+cbor"],
   [ContentFormat.ThingDescription, "application/td+json"],
   [ContentFormat.OSCORE, "application/oscore"],
+  [ContentFormat.JavaScript, "application/javascript"],
   [ContentFormat.LwM2MTLV, "application/vnd.oma.lwm2m+tlv"],
   [ContentFormat.LwM2MJSON, "application/vnd.oma.lwm2m+json"],
   [ContentFormat.LwM2MCBOR, "application/vnd.oma.lwm2m+cbor"],
+  [ContentFormat.CSS, "text/css"],
+  [ContentFormat.SVG, "image/svg+xml"],
+]);
+
+/** Formats of a media type in a content coding, by the format without it. */
+const CODED: ReadonlyMap<number, { plain: number; coding: string }> = new Map([
+  [ContentFormat.JSONDeflate, { plain: ContentFormat.JSON, coding: "deflate" }],
+  [ContentFormat.CBORDeflate, { plain: ContentFormat.CBOR, coding: "deflate" }],
 ]);
 
 const NUMBERS: ReadonlyMap<string, number> = new Map(
@@ -154,14 +173,27 @@ function comparable(type: string): string {
 
 /** The media type of a Content-Format, or undefined where it is not known here. */
 export function mediaType(format: number): string | undefined {
-  return MEDIA_TYPES.get(format);
+  return MEDIA_TYPES.get(CODED.get(format)?.plain ?? format);
+}
+
+/** The content coding of a Content-Format, such as `"deflate"`, or undefined where it has none. */
+export function contentCoding(format: number): string | undefined {
+  return CODED.get(format)?.coding;
 }
 
 /**
  * The Content-Format of a media type, or undefined where it is not known here. Case, quotes and white space do not
  * matter; `text/plain` without a character set counts as UTF-8.
+ *
+ * @param coding the content coding, such as `"deflate"`; none by default
  */
-export function contentFormat(type: string): number | undefined {
+export function contentFormat(type: string, coding?: string): number | undefined {
   const wanted = comparable(type);
-  return wanted === "text/plain" ? ContentFormat.Text : NUMBERS.get(wanted);
+  const plain = wanted === "text/plain" ? ContentFormat.Text : NUMBERS.get(wanted);
+  if (coding === undefined) return plain;
+  const lower = coding.toLowerCase();
+  for (const [format, coded] of CODED) {
+    if (coded.plain === plain && coded.coding === lower) return format;
+  }
+  return undefined;
 }

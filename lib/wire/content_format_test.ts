@@ -1,13 +1,13 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { ContentFormat, contentFormat, mediaType } from "./content_format.ts";
+import { contentCoding, ContentFormat, contentFormat, mediaType } from "./content_format.ts";
 
 describe("Content-Formats", () => {
   for (const [name, number] of Object.entries(ContentFormat)) {
     it(`${number} ${name}`, () => {
       const type = mediaType(number);
       assertNotEquals(type, undefined);
-      assertEquals(contentFormat(type!), number);
+      assertEquals(contentFormat(type!, contentCoding(number)), number);
     });
   }
 
@@ -35,10 +35,21 @@ describe("Content-Formats", () => {
     assertEquals(contentFormat("application/cose;cose-type=cose-sign1"), ContentFormat.COSESign1);
   });
 
+  it("in a content coding are formats of their own", () => {
+    assertEquals([contentFormat("application/json", "Deflate"), mediaType(11050)], [
+      11050,
+      "application/json",
+    ]);
+    assertEquals([contentCoding(11060), contentCoding(60)], ["deflate", undefined]);
+  });
+
   it("are undefined where they are not known", () => {
     assertEquals(contentFormat("text/plain; charset=latin-1"), undefined);
     assertEquals(contentFormat("application/cose"), undefined);
     assertEquals(contentFormat(""), undefined);
+    assertEquals(contentFormat("application/json", "gzip"), undefined);
+    assertEquals(contentFormat("text/css", "deflate"), undefined);
+    assertEquals(contentFormat("x/y", "deflate"), undefined);
     assertEquals(mediaType(65000), undefined);
   });
 });

@@ -23,7 +23,7 @@ export {
   isSuccess,
   parseCode,
 } from "./code.ts";
-export { ContentFormat, contentFormat, mediaType } from "./content_format.ts";
+export { contentCoding, ContentFormat, contentFormat, mediaType } from "./content_format.ts";
 export { decodeFrame, encodeFrame, type FrameSettings, frameSize } from "./frame.ts";
 export { canonicalIPv6, isIPv4, isIPv6 } from "./ip_address.ts";
 export {

@@ -1,0 +1,51 @@
+/** A gateway from HTTP before a simulated network. @module */
+
+import { assertEquals } from "@std/assert";
+import {
+  type HTTPGateway,
+  httpGateway,
+  type HTTPGatewayOptions,
+} from "../lib/endpoint/http_gateway.ts";
+import { SERVER, Simulation } from "./simulated_endpoints.ts";
+
+/** Where gateways are. */
+export const ORIGIN = "http://gateway.example";
+
+/** A network, and what asks its servers by way of HTTP. */
+export class GatewaySimulation extends Simulation {
+  /** A gateway with a caching client on the network. */
+  gateway(options: HTTPGatewayOptions = {}): HTTPGateway {
+    const gateway = httpGateway({
+      ...(options.allow === undefined && { target: SERVER }),
+      client: this.client({ cache: options.cache ?? true }),
+      clock: this.clock,
+      ...options,
+    });
+    this.closeLater(gateway);
+    return gateway;
+  }
+
+  /** What a gateway answers to a request. */
+  ask(gateway: HTTPGateway, path: string, init?: RequestInit): Promise<Response> {
+    return this.run(gateway(new Request(ORIGIN + path, init)));
+  }
+
+  /** What a gateway answers: status, body, and the header fields that are named. */
+  async tell(
+    gateway: HTTPGateway,
+    path: string,
+    init?: RequestInit,
+    ...names: string[]
+  ): Promise<unknown[]> {
+    const response = await this.ask(gateway, path, init);
+    const fields = names.map((name) => response.headers.get(name));
+    return [response.status, await response.text(), ...fields];
+  }
+
+  /** Lets all lifetimes pass, after which nothing is left, and closes everything. */
+  async end(): Promise<void> {
+    await this.rest();
+    await this.close();
+    assertEquals(this.clock.referenced, 0);
+  }
+}
