@@ -99,7 +99,7 @@ describe("a gateway", () => {
     it("bodies of requests: 413, whether they say their length or not", async () => {
       await answering(Code.Changed);
       const gateway = net.gateway({ maxRequestBytes: 10 });
-      const put = (body: BodyInit, headers = {}): Promise<unknown[]> =>
+      const put = (body: RequestInit["body"], headers = {}): Promise<unknown[]> =>
         net.tell(gateway, "/a", { method: "PUT", body, headers, duplex: "half" } as RequestInit);
       assertEquals(await put(new Uint8Array(10)), [204, ""]);
       assertEquals(await put(new Uint8Array(11)), [413, "Body may have 10 bytes\n"]);
