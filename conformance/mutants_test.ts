@@ -1,19 +1,45 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { judgeInMemory } from "../testing/conformance_harness.ts";
-import { MUTANTS, spoil } from "../testing/mutants.ts";
+import { type Mutant, spoil } from "../testing/mutants.ts";
+import { SERVER_MUTANTS } from "../testing/server_mutants.ts";
+import type { Case } from "./case.ts";
+import type { CaseResult } from "./runner.ts";
 import { SERVER_CASES } from "./server_cases.ts";
 
-describe("broken servers", () => {
-  for (const mutant of MUTANTS) {
+/** Each mutant is to be caught by the cases it names, and each case is to catch one. */
+function catchAll<Subject>(
+  mutants: readonly Mutant[],
+  cases: readonly Case<Subject>[],
+  judge: (one: Case<Subject>, mutant: Mutant) => Promise<CaseResult>,
+): void {
+  for (const mutant of mutants) {
     const { name, caughtBy } = mutant;
-    it(`${name}: caught by ${caughtBy}`, async () => {
-      const one = SERVER_CASES.find(({ id }) => id === caughtBy);
-      assert(one !== undefined, `There is no case "${caughtBy}"`);
-      const { status, expected, actual } = await judgeInMemory(one, spoil(mutant));
-      assertEquals(status, "failed");
-      // Caught by what the case expects, not by a fault of the case.
-      assert(expected !== "no exception in the case", actual);
+    it(`${name}: caught by ${caughtBy.join(", ")}`, async () => {
+      for (const id of caughtBy) {
+        const one = cases.find((other) => other.id === id);
+        assert(one !== undefined, `There is no case "${id}"`);
+        const { status, expected, actual } = await judge(one, mutant);
+        assertEquals({ id, status }, { id, status: "failed" });
+        // Caught by what the case expects, not by a fault of the case.
+        assert(expected !== "no exception in the case", actual);
+      }
     });
   }
+
+  it("each case catches one", () => {
+    const catching = new Set(mutants.flatMap(({ caughtBy }) => caughtBy));
+    assertEquals(cases.filter(({ id }) => !catching.has(id)).map(({ id }) => id), []);
+  });
+
+  it("the names differ", () => {
+    assertEquals(new Set(mutants.map(({ name }) => name)).size, mutants.length);
+  });
+}
+
+describe("broken servers", () => {
+  // That the server has what a case needs is known: nothing but the case proper is to fail.
+  catchAll(SERVER_MUTANTS, SERVER_CASES, (one, mutant) => {
+    return judgeInMemory({ ...one, needs: [] }, spoil(mutant));
+  });
 });

@@ -142,7 +142,9 @@ export const BLOCK_CASES: readonly ServerCase[] = [
     const options: OptionSpec[] = [[Opt.Block2, blockValue(0, false, 64)]];
     const response = await t.request({ path: "/large", options }, { code: ["2.05", "4.02"] });
     t.note(response.code);
-    if (response.code === "2.05") t.match(response, { has: [Opt.Block2] });
+    if (response.code !== "2.05") return;
+    const block = blockOf(t.match(response, { has: [Opt.Block2] }), Opt.Block2)!;
+    t.check(block.number === 0 && block.size <= 64, "block 0 of at most 64 bytes", response);
   }),
   serverCase("7959-2.1-3", { needs: ["/test"] }, async (t: Tester) => {
     await meet(t, "M124");
@@ -170,6 +172,14 @@ export const BLOCK_CASES: readonly ServerCase[] = [
       has: [Opt.Block2],
     });
     t.check(response.payload.length === 16, "a block of 16 bytes", response);
+  }),
+  serverCase("7959-2.2-3", { needs: ["/large", "/large-update"] }, async (t: Tester) => {
+    const plain = await t.request({ path: "/large" }, { code: "2.05", has: [Opt.Block2] });
+    t.check(blockOf(plain, Opt.Block2)!.size <= 1024, "blocks of at most 1024 bytes", plain);
+    const first = await sendBlock(t, { ...UPDATE, body: bodyOf(2048), size: 1024 }, 0);
+    t.match(first, { code: ["2.31", "2.04", "4.13"] });
+    const size = blockOf(first, Opt.Block1)?.size ?? 0;
+    t.check(size <= 1024, "blocks of at most 1024 bytes", first);
   }),
   serverCase("7959-2.2-4", { needs: ["/test"] }, async (t: Tester) => {
     await meet(t, "M125");

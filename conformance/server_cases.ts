@@ -2,6 +2,7 @@
 
 import { REQUIREMENTS, type ServerCase } from "./case.ts";
 import { BLOCK_CASES } from "./server_blocks.ts";
+import { LINK_CASES } from "./server_links.ts";
 import { MESSAGE_CASES } from "./server_messages.ts";
 import { OBSERVE_CASES } from "./server_observe.ts";
 import { OTHER_CASES } from "./server_others.ts";
@@ -12,7 +13,14 @@ const ORDER = new Map(REQUIREMENTS.map(({ id }, index) => [id, index]));
 
 /** The cases that servers are put through, in the order of the RFCs, then those of the plugtests. */
 export const SERVER_CASES: readonly ServerCase[] = [
-  ...[...MESSAGE_CASES, ...REQUEST_CASES, ...BLOCK_CASES, ...OBSERVE_CASES, ...OTHER_CASES]
+  ...[
+    ...MESSAGE_CASES,
+    ...REQUEST_CASES,
+    ...BLOCK_CASES,
+    ...OBSERVE_CASES,
+    ...OTHER_CASES,
+    ...LINK_CASES,
+  ]
     .toSorted((a, b) => ORDER.get(a.id)! - ORDER.get(b.id)!),
   ...PLUGTEST_CASES,
 ];

@@ -68,6 +68,18 @@ async function quiet(t: Tester, token: Uint8Array, ms: number): Promise<void> {
   }
 }
 
+/** A Reset to a Non-confirmable notification ends the observation, or the next is Confirmable. */
+async function resetToNon(t: Tester): Promise<void> {
+  const [token] = await register(t, "/obs-non");
+  t.reply("RST", await t.expect({ type: ["NON", "CON"], token }, CHANGE));
+  const heard = await t.hear(CHANGE);
+  t.note(heard === undefined ? "removed" : "goes on with CON");
+  if (typeof heard?.message === "object") {
+    t.reply("RST", t.match(heard.message, { type: "CON", token }));
+    await quiet(t, token, 2 * CHANGE);
+  }
+}
+
 const OBS = { needs: ["/obs"] };
 
 /** The cases. */
@@ -188,14 +200,19 @@ export const OBSERVE_CASES: readonly ServerCase[] = [
     const age = uintOption(first, Opt.MaxAge);
     t.check(uintOption(second, Opt.MaxAge) === age, `Max-Age ${age}`, second);
   }),
-  serverCase("7641-4.3-3", { needs: ["/obs"] }, async (t: Tester) => {
+  serverCase("7641-4.3-3", OBS, async (t: Tester) => {
     const [token, first] = await register(t, "/obs");
     const etag = valueOf(first, Opt.ETag);
     if (etag === undefined) t.notApplicable("/obs has no ETag");
-    await register(t, "/obs", { token, options: [[Opt.ETag, etag]] });
-    await change(await t.other(), "/obs", first.payload);
+    const again = t.send({ path: "/obs", token, options: [REGISTER, [Opt.ETag, etag]] });
+    await t.response(again, { code: ["2.03", "2.05"], has: [Opt.Observe] });
+    const other = await t.other();
+    await change(other, "/obs", first.payload);
     const { code } = t.match(await notification(t, token), { code: ["2.03", "2.05"] });
     t.note(code);
+    await change(other, "/obs", "what the client has not");
+    const next = t.match(await notification(t, token), { code: "2.05", has: [Opt.ETag] });
+    t.check(toHex(valueOf(next, Opt.ETag)!) !== toHex(etag), "another ETag", next);
   }),
   serverCase("7641-4.4-1", OBS, async (t: Tester) => {
     const [token, first] = await register(t, "/obs");
@@ -260,17 +277,8 @@ export const OBSERVE_CASES: readonly ServerCase[] = [
     }
     t.fail("a CON among 30 notifications", "30 NON");
   }),
-  serverCase("7641-4.5-5", { needs: ["/obs-non"], slow: true }, async (t: Tester) => {
-    const [token] = await register(t, "/obs-non");
-    const first = await t.expect({ type: ["NON", "CON"], token }, CHANGE);
-    t.reply("RST", first);
-    const heard = await t.hear(CHANGE);
-    t.note(heard === undefined ? "removed" : "goes on with CON");
-    if (typeof heard?.message === "object") {
-      t.reply("RST", t.match(heard.message, { type: "CON", token }));
-      await quiet(t, token, 2 * CHANGE);
-    }
-  }),
+  serverCase("7252-4.4-4", { needs: ["/obs-non"], slow: true }, resetToNon),
+  serverCase("7641-4.5-5", { needs: ["/obs-non"], slow: true }, resetToNon),
   serverCase("7641-4.5-6", OBS, async (t: Tester) => {
     const [token] = await register(t, "/obs");
     const other = await t.other();

@@ -45,16 +45,19 @@ function methodCases(): ServerCase[] {
           const body = method === "0.01" || method === "0.04"
             ? {}
             : { options: [TEXT], payload: "plugtest" };
-          const request = t.send({ type, code: method, path: "/test", ...body });
-          const expected: Expectation = { code, token: request.token };
-          const response = await t.expect(
-            type === "CON"
-              ? { ...expected, type: "ACK", id: request.id }
-              : { ...expected, type: "NON" },
-          );
-          if (name === "GET") {
-            t.match(response, { has: [Opt.ContentFormat] });
-            t.check(response.payload.length > 0, "a payload", response);
+          let borrowed = 0;
+          for (let i = 0; i < 2; i++) {
+            const request = t.send({ type, code: method, path: "/test", ...body });
+            const expected: Expectation = { code, token: request.token };
+            const response = await t.expect(
+              type === "CON"
+                ? { ...expected, type: "ACK", id: request.id }
+                : { ...expected, type: "NON" },
+            );
+            if (type === "NON" && response.id === request.id) borrowed++;
+            t.check(borrowed < 2, "a message ID of the server's own", response);
+            if (response.payload.length > 0) t.match(response, { has: [Opt.ContentFormat] });
+            t.check(name !== "GET" || response.payload.length > 0, "a payload", response);
           }
         },
       );
@@ -246,11 +249,8 @@ export const PLUGTEST_CASES: readonly ServerCase[] = [
       }, {
         code: "2.01",
       });
-      t.check(
-        locationOf(response) === "/location1/location2/location3",
-        "three Location-Path",
-        response,
-      );
+      const found = valuesOf(response, Opt.LocationPath).map(textOf);
+      t.check(found.join() === "location1,location2,location3", "three Location-Path", response);
     },
   ),
   plugtestCase("CORE_19", "Location-Query", "POST /location-query → 2.01 with first=1, second=2", {
@@ -264,8 +264,8 @@ export const PLUGTEST_CASES: readonly ServerCase[] = [
     }, {
       code: "2.01",
     });
-    const found = valuesOf(response, Opt.LocationQuery).map(textOf).join("&");
-    t.check(found === "first=1&second=2", "two Location-Query", response);
+    const found = valuesOf(response, Opt.LocationQuery).map(textOf).join();
+    t.check(found === "first=1,second=2", "two Location-Query", response);
   }),
   plugtestCase(
     "CORE_20",

@@ -333,12 +333,18 @@ function addObservables(router: Router, server: () => Server | undefined): (() =
     let count = 0;
     let state: Stored = { payload: encode(bodyOf(0)), contentFormat: ContentFormat.Text };
     let exists = true;
+    let version = 1;
+    const etag = (): Uint8Array => Uint8Array.of(version >> 8 & 255, version & 255);
+    const keep = (next: Stored): void => {
+      if (next.payload.join() !== state.payload.join()) version++;
+      state = next;
+    };
     const tell = (response?: CoAPResponse): void =>
       void server()?.notify(path, response, { confirmable });
     router.resource(path, { observable: true }, {
-      get: () => exists ? stored(state, { maxAge: PERIOD / 1000 }) : NOT_FOUND,
+      get: () => exists ? stored(state, { maxAge: PERIOD / 1000, etag: etag() }) : NOT_FOUND,
       put: (request) => {
-        state = kept(request);
+        keep(kept(request));
         exists = true;
         tell();
         return CHANGED;
@@ -352,7 +358,7 @@ function addObservables(router: Router, server: () => Server | undefined): (() =
     paths.push(path);
     changes.push(() => {
       exists = true; // what was deleted comes back
-      state = { payload: encode(bodyOf(++count)), contentFormat: ContentFormat.Text };
+      keep({ payload: encode(bodyOf(++count)), contentFormat: ContentFormat.Text });
       tell();
     });
   };

@@ -17,6 +17,7 @@ const GROUP = "224.0.1.187";
 const SETTINGS: Readonly<Record<string, ServeOptions>> = {
   "7252-4.7-6": { requestRate: 10 },
   "8516-3-1": { requestRate: 10 },
+  "8516-3-2": { requestRate: 10 },
   "9175-2.4-1": { amplification: 3 },
 };
 
