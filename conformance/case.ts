@@ -113,14 +113,14 @@ export function serverCase(
   return rowCase(id, traits, run);
 }
 
-/** A server case of the plugtest list, with words of its own. */
-export function plugtestCase(
+/** A case of the plugtest list, with words of its own. */
+export function plugtestCase<Subject>(
   id: string,
   requirement: string,
   expectation: string,
   traits: CaseTraits,
-  run: (t: Tester) => Promise<void>,
-): ServerCase {
+  run: (subject: Subject) => Promise<void>,
+): Case<Subject> {
   const section = `Plugtest ${id.split("_")[0]}`;
   return { ...traits, id, section, level: "behaviour", requirement, expectation, run };
 }

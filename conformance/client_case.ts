@@ -121,6 +121,7 @@ export class Script {
     const whole: ClientTask = { method: "GET", uri, ...rest };
     const { client } = this.#settings;
     if (client.can?.(whole) === false) throw new NotApplicable("the client can not be told to");
+    this.#flow = undefined; // each task has a socket of its own
     this.#outcome = client.run(whole);
     this.#outcome.catch(() => {}); // it is looked at in the end, or not at all
     this.#broken = this.#outcome.then(() => new Promise<never>(() => {}));

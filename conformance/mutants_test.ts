@@ -1,9 +1,11 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { judgeInMemory } from "../testing/conformance_harness.ts";
+import { CLIENT_MUTANTS } from "../testing/client_mutants.ts";
+import { judgeClientInMemory, judgeInMemory } from "../testing/conformance_harness.ts";
 import { type Mutant, spoil } from "../testing/mutants.ts";
 import { SERVER_MUTANTS } from "../testing/server_mutants.ts";
 import type { Case } from "./case.ts";
+import { CLIENT_CASES } from "./client_cases.ts";
 import type { CaseResult } from "./runner.ts";
 import { SERVER_CASES } from "./server_cases.ts";
 
@@ -42,4 +44,8 @@ describe("broken servers", () => {
   catchAll(SERVER_MUTANTS, SERVER_CASES, (one, mutant) => {
     return judgeInMemory({ ...one, needs: [] }, spoil(mutant));
   });
+});
+
+describe("broken clients", () => {
+  catchAll(CLIENT_MUTANTS, CLIENT_CASES, (one, mutant) => judgeClientInMemory(one, spoil(mutant)));
 });

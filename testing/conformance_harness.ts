@@ -55,12 +55,19 @@ export async function judgeInMemory(
   }
 }
 
-/** Puts the library's client through one case, in memory. */
-export async function judgeClientInMemory(one: ClientCase): Promise<CaseResult> {
+/**
+ * Puts the library's client through one case, in memory.
+ *
+ * @param spoil what to do to the client's socket
+ */
+export async function judgeClientInMemory(
+  one: ClientCase,
+  spoil: (bind: Bind) => Bind = (bind) => bind,
+): Promise<CaseResult> {
   const net = new Simulation({ latency: 5 });
   const { clock, network: { bind } } = net;
   const random = new SeededRandom(13).fill;
-  const client = ourClient({ transport: bind, clock, random });
+  const client = ourClient({ transport: spoil(bind), clock, random });
   const result = await net.run(judgeClient(one, { client, bind, clock, slow: true }), 10_000_000);
   await net.after(400_000); // what a case has left under way ends
   return result;
