@@ -159,7 +159,7 @@ export const CLIENT_REQUEST_CASES: readonly ClientCase[] = [
     for (const code of ["4.01", "4.02"]) {
       s.start();
       s.answer(await s.request(), { code, payload: "no" });
-      await s.silence(4_000);
+      await s.silence(1_000);
       await s.delivers("no", code);
     }
   }),

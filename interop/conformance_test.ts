@@ -54,7 +54,7 @@ if (bun !== undefined || deno !== undefined) {
       const cases = CLIENT_CASES.filter(({ id }) => id !== "7252-4.2-2");
       const results = await runClientCases(cases, {
         client: commandClient(command),
-        timeout: 3_500,
+        timeout: 2_000,
         bind: bindUdp,
         clock: systemClock,
         known: knownClient,
