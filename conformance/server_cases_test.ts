@@ -1,12 +1,19 @@
-import { describe, it } from "node:test";
+import { after, describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { judgeInMemory } from "../testing/conformance_harness.ts";
+import { keepReports } from "../testing/reports.ts";
+import type { CaseResult } from "./runner.ts";
 import { SERVER_CASES } from "./server_cases.ts";
 
 describe("the server in memory", () => {
+  const results: CaseResult[] = [];
+  after(() => keepReports("server-memory", "the server in memory", results));
+
   for (const one of SERVER_CASES) {
     it(`${one.id}: ${one.requirement}`, async () => {
-      const { status, reason, expected, actual } = await judgeInMemory(one);
+      const result = await judgeInMemory(one);
+      results.push(result);
+      const { status, reason, expected, actual } = result;
       assertEquals({ status, reason, expected, actual }, {
         status: "passed",
         reason: undefined,

@@ -26,7 +26,7 @@ describe("conformance on UDP", () => {
         timeout: 5_000,
         quiet: 60,
       });
-      keepReports("server", "the server on UDP", results);
+      keepReports("server-udp", "the server on UDP", results);
       assertEquals(failuresOf(results), []);
     } finally {
       await target.close();
@@ -51,7 +51,7 @@ describe("conformance on UDP", () => {
       clock: systemClock,
       quiet: 60,
     });
-    keepReports("client", "the client on UDP", results, "client");
+    keepReports("client-udp", "the client on UDP", results, "client");
     assertEquals(failuresOf(results), []);
   });
 });

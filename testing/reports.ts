@@ -7,7 +7,9 @@ import { jsonReport, junitReport, tapReport, textReport } from "../conformance/r
 import { htmlReport } from "../conformance/report_html.ts";
 import type { CaseResult } from "../conformance/runner.ts";
 
-/** Writes all reports of a run, where a folder is named for them. */
+const RUNTIME = process.versions.bun ? "bun" : process.versions.deno ? "deno" : "node";
+
+/** Writes all reports of a run, where a folder is named for them: `name-runtime.html` and others. */
 export function keepReports(
   name: string,
   subject: string,
@@ -26,6 +28,6 @@ export function keepReports(
   };
   mkdirSync(folder, { recursive: true });
   for (const [extension, text] of Object.entries(reports)) {
-    writeFileSync(join(folder, `${name}.${extension}`), text);
+    writeFileSync(join(folder, `${name}-${RUNTIME}.${extension}`), text);
   }
 }
