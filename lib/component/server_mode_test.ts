@@ -230,6 +230,40 @@ describe("CoAP as a server", () => {
     assertEquals((await failure(coap.sendResponse(ids.get("/a")!))).code, 706);
   });
 
+  it("a hundred answers that come later, in reverse, while some of the requests are canceled", async () => {
+    await coap.shutdown();
+    coap = await net.listener({ parameters: { emptyAckDelay: 0 } });
+    const waiting: [id: string, path: string][] = [];
+    coap.on("Request", (e) => {
+      e.sendResponse = false;
+      waiting.push([e.requestId, e.URIPath]);
+    });
+    const told = listen(coap, ["ResponseComplete"]);
+    const asking = net.component();
+    asking.timeout = 0;
+    const seen: string[] = [];
+    asking.on("RequestComplete", (e) => {
+      const path = e.errorCode === 0 ? text(asking.responseData) : String(e.errorCode);
+      seen.push(e.errorCode === 0 ? String(e.URI === `${SERVER}${path}`) : path);
+    });
+    const ids: string[] = [];
+    for (let i = 0; i < 100; i++) ids.push(await asking.get(`${SERVER}/${i}`));
+    await net.after(5000); // one after the other, each when the last is acknowledged
+    assertEquals([asking.pendingRequests.size, coap.pendingRequests.size], [100, 100]);
+    for (let i = 0; i < 100; i += 10) await asking.cancelRequest(ids[i]!);
+    for (const [id, path] of waiting.toReversed()) {
+      coap.responseCode = "2.05";
+      coap.responseData = path;
+      await coap.sendResponse(id);
+    }
+    await net.after(5000);
+    assertEquals(seen, [...Array(10).fill("711"), ...Array(90).fill("true")]);
+    const codes = told.map(([, { errorCode }]) => errorCode);
+    assertEquals([codes.filter((code) => code === 0).length, codes.length], [90, 100]);
+    assertEquals(codes.filter((code) => code === 708).length, 10); // nobody waits for these
+    assertEquals([asking.pendingRequests.size, coap.pendingRequests.size], [0, 0]);
+  });
+
   it("sendResponse resolves when the response has left", async () => {
     coap.on("Request", (e) => void (e.sendResponse = false));
     const answer = client.get(SERVER);
