@@ -23,7 +23,7 @@ const NO_TOKEN = new Uint8Array(0);
 interface Call {
   readonly record: RequestRecord;
   readonly request: CoAPRequest;
-  /** Settles the method's promise; of no effect where the timeout is 0. */
+  /** What became of it: "", or why not. */
   readonly result: PromiseWithResolvers<string>;
   /** Resolves when the request is complete and its event was delivered. */
   readonly over: PromiseWithResolvers<void>;
@@ -36,10 +36,10 @@ interface Call {
 interface Observed {
   readonly uri: string;
   watch: Watch | undefined;
-  /** Its request; undefined when the server has accepted. */
-  call: Call | undefined;
-  /** What the method that began it has returned. */
-  started: Promise<string> | undefined;
+  /** The request that began it. */
+  readonly call: Call;
+  /** Whether the server has accepted. */
+  accepted: boolean;
 }
 
 /** Requests and observations of the component. */
@@ -93,7 +93,7 @@ export class ClientMode {
       (response) => this.#later(() => this.#complete(call, response)),
       (error) => this.#later(() => this.#fail(call, error)),
     );
-    return call.result.promise;
+    return this.#resultOf(call);
   }
 
   /** Cancels a request; resolves when its event was delivered. Answers undefined where it is not pending. */
@@ -137,7 +137,6 @@ export class ClientMode {
   /** Makes a request pending. */
   #begin(method: number, uri: string, abort: Call["abort"]): Call {
     const { host, port } = decomposeUri(uri);
-    const { timeout, clock, pending } = this.#core;
     const requestId = String(++this.#lastId);
     const record: RequestRecord = {
       method,
@@ -155,17 +154,28 @@ export class ClientMode {
       timer: undefined,
       abort,
     };
-    if (timeout === 0) call.result.resolve(requestId);
-    else if (timeout < Infinity) {
-      const text = `No response from "${uri}" within ${timeout} s`;
-      call.timer = clock.setTimer(
-        () => call.abort(new CoAPError("timeout", text)),
-        clock.now() + timeout * 1000,
-      );
-    }
+    this.#limit(call);
     this.#calls.set(requestId, call);
-    addRequest(pending, call.request);
+    addRequest(this.#core.pending, call.request);
     return call;
+  }
+
+  /** Gives a request the time that the property says, from now on. */
+  #limit(call: Call): void {
+    const { timeout, clock } = this.#core;
+    if (timeout === 0 || timeout === Infinity) return;
+    const text = `No response from "${call.record.URI}" within ${timeout} s`;
+    call.timer = clock.setTimer(
+      () => call.abort(new CoAPError("timeout", text)),
+      clock.now() + timeout * 1000,
+    );
+  }
+
+  /** What a method returns: at once the id, or what becomes of the request. */
+  #resultOf({ record: { requestId }, result: { promise } }: Call): Promise<string> {
+    if (this.#core.timeout > 0) return promise;
+    promise.catch(() => {}); // the event tells it
+    return Promise.resolve(requestId);
   }
 
   /** Takes a request out of the pending ones. */
@@ -214,13 +224,15 @@ export class ClientMode {
   observe(uri: string): Promise<string> {
     const key = normalizeUri(uri);
     const known = this.#observed.get(key);
-    if (known !== undefined) return known.started!;
+    if (known !== undefined) {
+      const { call, accepted } = known;
+      if (!accepted && call.timer === undefined) this.#limit(call);
+      return this.#resultOf(call);
+    }
     const init = this.#describe(Code.GET);
     const { timeout } = this.#core;
-    const observed: Observed = { uri, watch: undefined, call: undefined, started: undefined };
     const call = this.#begin(Code.GET, uri, (reason) => observed.watch!.fail(reason));
-    observed.call = call;
-    observed.started = call.result.promise;
+    const observed: Observed = { uri, watch: undefined, call, accepted: false };
     this.#observed.set(key, observed);
     try {
       observed.watch = watch(this.#open(), uri, {
@@ -236,14 +248,14 @@ export class ClientMode {
       this.#end(call);
       throw error;
     }
-    return call.result.promise;
+    return this.#resultOf(call);
   }
 
   /** Ends an observation and asks the server, as a GET does. Throws where there is none. */
   unobserve(uri: string): Promise<string> {
     const key = normalizeUri(uri);
     const observed = this.#observed.get(key);
-    if (observed === undefined || observed.call !== undefined) {
+    if (observed === undefined || !observed.accepted) {
       throw new CoAPError("not-observed", `Not observed: "${uri}"`);
     }
     this.#observed.delete(key);
@@ -253,28 +265,28 @@ export class ClientMode {
       (response) => this.#later(() => this.#complete(call, response)),
       (error) => this.#later(() => this.#fail(call, error)),
     );
-    return call.result.promise;
+    return this.#resultOf(call);
   }
 
   #onState(key: string, observed: Observed, state: CoAPNotification): void {
     if (this.#observed.get(key) !== observed) return; // it was left meanwhile
     if (!state.observed) this.#observed.delete(key);
-    const { call } = observed;
-    if (call !== undefined && !state.observed) {
+    const { call, accepted } = observed;
+    if (!accepted && !state.observed) {
       this.#complete(call, state);
       const text = `Not observable, answered ${state.codeText}: "${observed.uri}"`;
       return this.#core.fail(new CoAPError("not-observed", text));
     }
-    if (call !== undefined) {
-      observed.call = undefined;
+    if (!accepted) {
+      observed.accepted = true;
       this.#end(call);
     }
     this.#core.response.take(state);
     this.#core.log(LogLevel.Info, `Notification "${observed.uri}": ${state.codeText}`);
     const event = new CoAPNotificationEvent(observed.uri, state);
     const promises = this.#core.tell(event);
-    call?.result.resolve("");
-    call?.over.resolve();
+    call.result.resolve("");
+    call.over.resolve();
     const check = (): void => {
       if (!event.stopObserving || this.#observed.get(key) !== observed) return;
       this.#observed.delete(key);
@@ -285,10 +297,10 @@ export class ClientMode {
   }
 
   #onFailed(key: string, observed: Observed, reason: unknown): void {
-    if (this.#observed.get(key) !== observed) return;
-    this.#observed.delete(key);
-    if (observed.call !== undefined) this.#fail(observed.call, reason);
-    else this.#core.fail(toError(reason));
+    const known = this.#observed.get(key) === observed;
+    if (known) this.#observed.delete(key);
+    if (!observed.accepted) this.#fail(observed.call, reason);
+    else if (known) this.#core.fail(toError(reason)); // else it was left meanwhile
   }
 
   // -------------------------------------------------------------- the socket

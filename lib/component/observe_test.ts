@@ -165,6 +165,39 @@ describe("observing, CoAP as a client", () => {
     assertEquals((await failure(coap.stopObserving(URI))).code, 710);
   });
 
+  it("the same URI while its registration is under way: one request, each caller by its timeout", async () => {
+    await script(() => undefined);
+    coap.timeout = 0;
+    assertEquals(await coap.startObserving(URI), "1");
+    coap.timeout = 5;
+    const told = listen(coap);
+    const start = net.clock.now();
+    const error = await failure(net.run(coap.startObserving(URI)));
+    assertEquals([error.code, net.clock.now() - start], [704, 5000]);
+    assertEquals(inWords(told), ["RequestComplete 1 704"]);
+    await net.close();
+
+    net = new ComponentSimulation();
+    coap = net.component();
+    await script(() => ({ code: Code.Content, options: observed(1) }));
+    coap.timeout = 0;
+    const first = coap.startObserving(URI);
+    coap.timeout = 5;
+    const second = coap.startObserving(URI);
+    assertEquals(await net.run(Promise.all([first, second])), ["1", ""]);
+    await net.after(10_000); // the limit is off
+    coap.timeout = 0;
+    assertEquals(await coap.startObserving(URI), "1");
+  });
+
+  it("shutdown while a registration is under way ends it with 711", async () => {
+    const told = listen(coap);
+    const started = failure(coap.startObserving(URI));
+    await net.after(100);
+    await coap.shutdown();
+    assertEquals([(await started).code, inWords(told)], [711, ["RequestComplete 1 711"]]);
+  });
+
   it("stopObserving sends Observe 1 with the same token, and behaves as get", async () => {
     await script((message) => ({
       code: Code.Content,
