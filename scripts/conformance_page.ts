@@ -4,10 +4,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Requirement, REQUIREMENTS } from "../conformance/case.ts";
 import { CLIENT_CASES } from "../conformance/client_cases.ts";
-import { coverageOf } from "../conformance/coverage.ts";
 import type { CaseResult } from "../conformance/runner.ts";
 import { SERVER_CASES } from "../conformance/server_cases.ts";
 import { judgeClientInMemory, judgeInMemory } from "../testing/conformance_harness.ts";
+import { coverageOf } from "./coverage.ts";
 import { ROOT } from "./runtimes.mjs";
 
 /** Where the page is. */
@@ -33,7 +33,7 @@ function outcomeOf(row: Requirement, judged: Judged): string {
   const results = judged.get(row.id) ?? [];
   if (results.length === 0) {
     const { tests, reason } = coverageOf(row);
-    if (tests.length === 0) return `not applicable: ${reason}`;
+    if (tests.length === 0) return `not applicable: ${reason ?? "FORGOTTEN"}`;
     return `tests of the library: ${tests.map((path) => `\`${path}\``).join(", ")}`;
   }
   return results.map(({ side, result }) => {
@@ -53,7 +53,7 @@ export async function conformancePage(): Promise<string> {
     "# Conformance",
     "",
     "Every requirement of the checklist (`conformance/checklist.json`) with what came of it: a case of the suite that the server or",
-    "the client was put through in memory, tests of the library where the wire does not tell, or why it does not apply. A derived",
+    "the client was put through in memory, the tests of the library that name it where the wire does not tell, or why it does not apply. A derived",
     "requirement is a reading where an RFC is silent; its line names the alternatives that conform and, where several do, which one",
     "was seen. This page is made by `node scripts/conformance_page.ts`; a test fails where it is not current.",
     "",
@@ -78,7 +78,9 @@ export async function conformancePage(): Promise<string> {
     ];
     lines.push(`| [${rfc}](#rfc-${rfc}) | ${counts.join(" | ")} |`);
   }
-  const plugtests = SERVER_CASES.filter(({ section }) => section.startsWith("Plugtest"));
+  const plugtests = [...SERVER_CASES, ...CLIENT_CASES].filter(({ section }) =>
+    section.startsWith("Plugtest")
+  );
   const passed = plugtests.filter(({ id }) =>
     judged.get(id)!.every(({ result }) => result.status === "passed")
   );

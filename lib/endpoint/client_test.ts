@@ -41,6 +41,13 @@ describe("CoAPClient", () => {
     assertEquals(net.sent.length, 2);
   });
 
+  it("sends no FETCH without the content format of its payload (8132-2-3)", async () => {
+    const client = net.client();
+    const payload = Uint8Array.of(1);
+    await assertRejects(() => client.fetch(SERVER, { payload }), TypeError, '"FETCH"');
+    assertEquals(net.sent.length, 0);
+  });
+
   it("has a method for each method of the protocol", async () => {
     await net.serve((request) => CoAPResponse.text(`${request.method} ${request.text()}`));
     const client = net.client();

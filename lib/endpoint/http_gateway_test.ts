@@ -53,7 +53,7 @@ describe("httpGateway", () => {
     assertEquals(seen[0]!.accept, undefined);
   });
 
-  it("has a method for each of HTTP's, and 501 for the others (7252-10.2)", async () => {
+  it("has a method for each of HTTP's, and 501 for the others (7252-10-1)", async () => {
     await answering(Code.Content, {}, "x");
     const gateway = net.gateway({ cache: false });
     const body = "1";

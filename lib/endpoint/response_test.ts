@@ -10,7 +10,7 @@ import { CoAPResponse, received } from "./response.ts";
 const FLOW = { key: "peer", address: "192.0.2.1", port: 5683, multicast: false };
 
 describe("CoAPResponse", () => {
-  it("is 2.05 without anything by default", () => {
+  it("is 2.05 without anything by default (7252-5.5-2)", () => {
     const response = new CoAPResponse();
     assertEquals([response.code, response.codeText, response.ok], [69, "2.05", true]);
     assertEquals([response.payload.length, response.options.length], [0, 0]);
@@ -69,7 +69,7 @@ describe("CoAPResponse", () => {
     assertEquals([reserved.locationPath, reserved.locationQuery], [undefined, undefined]);
   });
 
-  it("says when to try again", () => {
+  it("says when to try again (7252-5.9-4)", () => {
     const busy = new CoAPResponse(undefined, { code: Code.ServiceUnavailable, maxAge: 10 });
     assertEquals(busy.retryAfter, 10);
     assertEquals(CoAPResponse.error(Code.TooManyRequests).retryAfter, 60);

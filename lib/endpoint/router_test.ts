@@ -197,7 +197,7 @@ describe("Router", () => {
       });
     }
 
-    it("is empty where nothing matches", () => {
+    it("is empty where nothing matches, or there is nothing (6690-4-2)", () => {
       assertEquals(core("rt=none"), "");
       assertEquals(get(new Router(), ".well-known", "core"), "");
     });

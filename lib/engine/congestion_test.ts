@@ -41,7 +41,7 @@ describe("NSTART", () => {
     app.gets("2.05", second);
   });
 
-  it("a response, a Reset, a failure and a cancel free it", () => {
+  it("a response, a Reset, a failure and a cancel free it (7252-4.7-4)", () => {
     const ladder = lockstep();
     const { app, peer, after, silence } = ladder;
     for (let n = 1; n <= 5; n++) app.asks(`CON GET /${n}`);

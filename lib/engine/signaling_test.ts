@@ -19,7 +19,7 @@ describe("CSM: RFC 8323 sections 3.3 and 5.3", () => {
     assertEquals(peer.reads().code, Code.GET);
   });
 
-  it("says what tokens are taken, where they may be long (RFC 8974)", () => {
+  it("says what tokens are taken, where they may be long (8974-2.2-1)", () => {
     new ConnectedBench({ extendedTokens: true }).connect().receives(`${OWN_CSM} 6:01010c`);
   });
 

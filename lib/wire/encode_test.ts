@@ -84,7 +84,7 @@ describe("encode refuses", () => {
     });
   }
 
-  it("a token above 8 bytes, or above 65804 with extended tokens", () => {
+  it("a token above 8 bytes, or above 65804 with extended tokens (7252-3-6)", () => {
     const token = new Uint8Array(9).fill(0xab);
     refusal({ code, token }, "malformed-message", '"ababababababababab" has 9');
     assertEquals(encode({ code, token }, { extendedTokens: true }).length, 13);
@@ -106,7 +106,7 @@ describe("encode refuses", () => {
     );
   });
 
-  it("an Empty Non-confirmable message and a Reset that is not Empty", () => {
+  it("an Empty Non-confirmable message and a Reset that is not Empty (7252-4.3-1)", () => {
     refusal({ type: MessageType.NonConfirmable, code: Code.Empty }, "invalid-code", '"0.00"');
     refusal({ type: MessageType.Reset, code: Code.Content }, "invalid-code", '"2.05"');
   });

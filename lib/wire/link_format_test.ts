@@ -17,7 +17,7 @@ import { decomposeUri } from "./uri.ts";
 
 const documents = new Map(vectors.documents.map(({ id, text }) => [id, text]));
 
-describe("link format documents", () => {
+describe("link format documents (6690-2-1, 2-3, 2-4)", () => {
   for (const { id, text, links, lenient } of vectors.documents) {
     it(id, () => {
       const parsed = parseLinks(text);

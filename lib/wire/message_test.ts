@@ -68,7 +68,7 @@ function toInit({ type, code, mid, token, options, payload }: Row): MessageInit 
   };
 }
 
-describe("well-formed messages", () => {
+describe("well-formed messages (7252-3.1-7)", () => {
   for (const row of codecValid.messages) {
     it(`${row.id} ${row.hex.slice(0, 16)}`, () => {
       assertEquals(plain(decode(fromHex(row.hex))), plainRow(row));

@@ -10,7 +10,7 @@ import {
   OptionNumber,
 } from "./option_table.ts";
 
-describe("option table", () => {
+describe("option table (7959-2.1-1, 7959-4-1, 9175-2.2-1, 9175-3-1, 8768-3-1)", () => {
   for (const row of codecValid.option_table) {
     it(`${row.number} ${row.name}`, () => {
       const definition = optionDefinition(row.number)!;
@@ -61,7 +61,7 @@ describe("option table", () => {
   });
 });
 
-describe("option properties", () => {
+describe("option properties (7252-5.4-14)", () => {
   for (const row of codecValid.option_properties) {
     it(`${row.number} ${row.name ?? ""}`, () => {
       assertEquals(isCritical(row.number), row.critical);

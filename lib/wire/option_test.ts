@@ -53,7 +53,7 @@ describe("unsigned integers", () => {
 describe("makeOption", () => {
   const bytes = Uint8Array.of(1, 2);
 
-  it("converts by the option's format", () => {
+  it("converts by the option's format (7252-3.2-4)", () => {
     const cases: [number, Uint8Array | string | number | undefined, string][] = [
       [OptionNumber.IfNoneMatch, undefined, ""],
       [OptionNumber.IfNoneMatch, "", ""],

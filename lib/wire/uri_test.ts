@@ -46,7 +46,7 @@ function refusal(run: () => unknown, ...parts: string[]): void {
   }
 }
 
-describe("composeUri", () => {
+describe("composeUri (7252-6.5-1)", () => {
   for (const row of uris.compose) {
     it(`${row.id} ${row.uri}`, () => {
       const options = row.options.map(toOption);
@@ -112,7 +112,7 @@ describe("composeUri", () => {
   });
 });
 
-describe("decomposeUri", () => {
+describe("decomposeUri (7252-6.1-1, 6.1-2, 6.4-1 to 3)", () => {
   for (const { uri, dst, dst_port, options } of uris.decompose) {
     it(uri, () => {
       const parts = decomposeUri(uri, { address: dst, port: dst_port });
@@ -250,7 +250,7 @@ describe("decomposeUri", () => {
   });
 });
 
-describe("equalUris", () => {
+describe("equalUris (7252-6.3-1)", () => {
   for (const group of uris.equivalent) {
     it(group.join(" = "), () => {
       for (const a of group) {
@@ -335,7 +335,7 @@ describe("resolveUri", () => {
 });
 
 describe("locationReference", () => {
-  it("is an absolute path with its query", () => {
+  it("is an absolute path with its query (7252-5.10-10)", () => {
     const at = (...options: [number, string][]) =>
       locationReference(options.map(([number, value]) => makeOption(number, value)));
     const { LocationPath, LocationQuery } = OptionNumber;
