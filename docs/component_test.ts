@@ -43,6 +43,9 @@ const comments = new Map(
   ),
 );
 
+/** A class that can be made, with its comment. */
+const CLASS = /^\/\*\*((?:(?!\*\/).)*)\*\/\nexport class (\w+)/gms;
+
 /** The numbers of errors in a text. */
 const numbersIn = (words: string): string[] => words.match(/\b7(?:0\d|1[0-2])\b/g) ?? [];
 
@@ -143,6 +146,12 @@ describe("docs/component.md", () => {
     const all = [...[...properties, ...methods].map(([cell]) => names(cell!)[0]!), ...events];
     for (const name of [...all, "[Symbol.asyncDispose]"]) {
       assertMatch(comments.get(name)!, /^@example \w.*\n```ts\n[^]+\n```/m, name);
+    }
+    const types = ["events", "option_list", "request_map"].map((name) =>
+      readFileSync(new URL(`../lib/component/${name}.ts`, import.meta.url), "utf8")
+    ).join("");
+    for (const [, comment, name] of types.matchAll(CLASS)) {
+      assert(comment!.includes("@example "), name);
     }
   });
 

@@ -42,7 +42,17 @@ export type CoAPEventListener<Name extends CoAPEventName> =
   | CoAPListener<Name>
   | { handleEvent: CoAPListener<Name> };
 
-/** Something exceptional happened in the processing of messages: the event `Error`. */
+/**
+ * Something exceptional happened in the processing of messages: the event `Error`.
+ *
+ * @example What goes wrong
+ * ```ts
+ * import { CoAP } from "@x/coap";
+ *
+ * const coap = new CoAP();
+ * coap.on("Error", (e) => console.error(e.errorCode, e.description));
+ * ```
+ */
 export class CoAPErrorEvent extends Event {
   /** The number, 700 to 712, or 0 where there is none: then `description` says what it was. */
   readonly errorCode: number;
@@ -60,7 +70,18 @@ export class CoAPErrorEvent extends Event {
   }
 }
 
-/** A line for a log: the event `Log`. How many there are the setting `LogLevel` tells. */
+/**
+ * A line for a log: the event `Log`. How many there are the setting `LogLevel` tells.
+ *
+ * @example All that it says
+ * ```ts
+ * import { CoAP } from "@x/coap";
+ *
+ * const coap = new CoAP();
+ * await coap.config("LogLevel=3");
+ * coap.on("Log", (e) => console.log(e.logLevel, e.message));
+ * ```
+ */
 export class CoAPLogEvent extends Event {
   /** Of which level the line is: 1 informational, 2 verbose, 3 for debugging. */
   readonly logLevel: number;
@@ -75,7 +96,21 @@ export class CoAPLogEvent extends Event {
   }
 }
 
-/** The state of an observed resource came: the event `Notification`. The Response properties hold it. */
+/**
+ * The state of an observed resource came: the event `Notification`. The Response properties hold it.
+ *
+ * @example Until it is over 70 degrees
+ * ```ts
+ * import { CoAP } from "@x/coap";
+ *
+ * const coap = new CoAP();
+ * coap.on("Notification", (e) => {
+ *   const degrees = Number(e.response.text());
+ *   if (e.isLatest) console.log(e.URI, degrees);
+ *   e.stopObserving = degrees > 70;
+ * });
+ * ```
+ */
 export class CoAPNotificationEvent extends Event {
   /** The URI, as it was given to `startObserving`. */
   readonly URI: string;
@@ -144,6 +179,17 @@ export abstract class CoAPResourceEvent extends Event {
  * A client wants to observe a resource: the event `Register`. The Request properties hold its request; what the Response
  * properties hold when the listeners have ended is the answer, accepted or not. With an empty `responseCode` the event
  * `Request` follows.
+ *
+ * @example Whom it lets observe
+ * ```ts
+ * import { CoAP } from "@x/coap";
+ *
+ * const coap = new CoAP();
+ * coap.on("Register", (e) => {
+ *   e.accept = e.URIPath.startsWith("/sensors/");
+ *   coap.responseCode = e.accept ? "2.05" : "4.03";
+ * });
+ * ```
  */
 export class CoAPRegisterEvent extends CoAPResourceEvent {
   /** The URI of the resource, to be given to `sendNotification` as it is. */
@@ -171,6 +217,21 @@ export class CoAPRegisterEvent extends CoAPResourceEvent {
 /**
  * A request came: the event `Request`. The Request properties hold it; what the Response properties hold when the
  * listeners have ended is the answer, 4.04 where `responseCode` is empty.
+ *
+ * @example By method and path
+ * ```ts
+ * import { CoAP } from "@x/coap";
+ *
+ * const coap = new CoAP();
+ * coap.on("Request", (e) => {
+ *   if (e.method !== 1) coap.responseCode = "4.05";
+ *   else if (e.URIPath === "/slow") e.sendResponse = false; // e.requestId is for sendResponse
+ *   else {
+ *     coap.responseCode = "2.05";
+ *     coap.responseData = `${e.URIPath} with ${e.URIQuery || "no query"}`;
+ *   }
+ * });
+ * ```
  */
 export class CoAPRequestEvent extends CoAPResourceEvent {
   /** The method code, 1 to 31: 1 GET, 2 POST, 3 PUT, 4 DELETE, 5 FETCH, 6 PATCH, 7 iPATCH. */
@@ -198,7 +259,20 @@ export class CoAPRequestEvent extends CoAPResourceEvent {
   }
 }
 
-/** A request is over: the event `RequestComplete`. The Response properties hold the response where one came. */
+/**
+ * A request is over: the event `RequestComplete`. The Response properties hold the response where one came.
+ *
+ * @example Each outcome
+ * ```ts
+ * import { CoAP } from "@x/coap";
+ *
+ * const coap = new CoAP();
+ * coap.on("RequestComplete", (e) => {
+ *   if (e.errorCode === 0 && e.response !== undefined) console.log(e.URI, coap.responseCode);
+ *   else console.error(e.requestId, e.errorCode, e.errorDescription);
+ * });
+ * ```
+ */
 export class CoAPRequestCompleteEvent extends Event {
   /** The method code, 1 to 31. */
   readonly method: number;
@@ -233,7 +307,19 @@ export class CoAPRequestCompleteEvent extends Event {
   }
 }
 
-/** A response or notification was sent: the event `ResponseComplete`. */
+/**
+ * A response or notification was sent: the event `ResponseComplete`.
+ *
+ * @example Has it arrived?
+ * ```ts
+ * import { CoAP } from "@x/coap";
+ *
+ * const coap = new CoAP();
+ * coap.on("ResponseComplete", (e) => {
+ *   console.log(e.requestId, e.errorCode === 0 ? "answered" : e.errorDescription);
+ * });
+ * ```
+ */
 export class CoAPResponseCompleteEvent extends Event {
   /** The name of the request that was answered; for a notification of the one that registered its observer. */
   readonly requestId: string;
@@ -269,6 +355,22 @@ export class CoAPResponseCompleteEvent extends Event {
 /**
  * A client does not observe a resource any more, however that came: the event `Unregistered`. It also fires for a client
  * that was accepted where there are too many observers already.
+ *
+ * @example How many observe
+ * ```ts
+ * import { CoAP } from "@x/coap";
+ *
+ * const coap = new CoAP();
+ * const observers = new Set<string>();
+ * coap.on("Register", (e) => {
+ *   e.accept = true;
+ *   observers.add(`${e.remoteHost} ${e.remotePort} ${e.URI}`); // it may register again
+ * });
+ * coap.on("Unregistered", (e) => {
+ *   observers.delete(`${e.remoteHost} ${e.remotePort} ${e.URI}`);
+ *   console.log(observers.size);
+ * });
+ * ```
  */
 export class CoAPUnregisteredEvent extends CoAPResourceEvent {
   /** The URI of the resource, as in the event `Register`. */

@@ -12,7 +12,19 @@ export interface RequestRecord {
   URI: string;
 }
 
-/** A pending request: sent and not answered, or received and not answered. Read-only. */
+/**
+ * A pending request: sent and not answered, or received and not answered. Read-only.
+ *
+ * @example What is pending
+ * ```ts
+ * import { CoAP } from "@x/coap";
+ *
+ * const coap = new CoAP();
+ * for (const request of coap.pendingRequests.values()) {
+ *   console.log(request.requestId, request.method, request.URI, request.token);
+ * }
+ * ```
+ */
 export class CoAPRequest {
   readonly #record: RequestRecord;
 
@@ -62,7 +74,17 @@ export let addRequest: (map: CoAPRequestMap, request: CoAPRequest) => void;
 /** The component's way to take requests out. */
 export let removeRequest: (map: CoAPRequestMap, requestId: string) => void;
 
-/** The pending requests by their ids, in the order in which they came. Read-only, and always up to date. */
+/**
+ * The pending requests by their ids, in the order in which they came. Read-only, and always up to date.
+ *
+ * @example Give all up
+ * ```ts
+ * import { CoAP } from "@x/coap";
+ *
+ * const coap = new CoAP();
+ * for (const id of [...coap.pendingRequests.keys()]) await coap.cancelRequest(id);
+ * ```
+ */
 export class CoAPRequestMap implements ReadonlyMap<string, CoAPRequest> {
   readonly #requests: Map<string, CoAPRequest> = new Map();
 

@@ -7,6 +7,7 @@ import { failure } from "../../testing/simulated_endpoints.ts";
 import { udpFeatures } from "../endpoint/features.ts";
 import { VERSION } from "./build_info.ts";
 import { CoAP } from "./coap.ts";
+import { Settings } from "./settings.ts";
 
 const { connects, setsBufferSizes } = udpFeatures();
 
@@ -68,6 +69,14 @@ describe("the settings of CoAP", () => {
   };
   afterEach(async () => {
     await Promise.all(open.splice(0).map((coap) => coap.shutdown()));
+  });
+
+  it("are those and no others", () => {
+    const host = { socket: () => undefined, isOpen: () => false, ownTransport: false };
+    const names = [...Object.keys(DEFAULTS), "BuildInfo", "LicenseInfo"];
+    assertEquals(new Settings(host).names.sort(), names.sort());
+    const refusing = REFUSED.map(([name]) => name).sort();
+    assertEquals(refusing, names.filter((name) => name !== "LocalHost")); // that takes any name
   });
 
   for (const [name, value] of Object.entries(DEFAULTS)) {
