@@ -57,7 +57,6 @@ export class EventStream {
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   /** What is to be sent when the reader wants it. */
   #next: Uint8Array | undefined;
-  #last: boolean;
   #asked = false;
   #timer: ClockTimer | undefined = undefined;
   /** Ends the reader's wait. */
@@ -69,7 +68,6 @@ export class EventStream {
     this.#states = states;
     this.#init = init;
     this.#next = UTF8.encode(toEvent(first));
-    this.#last = !first.observed;
     init.signal.addEventListener("abort", this);
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => void (this.#controller = controller),
@@ -117,7 +115,6 @@ export class EventStream {
       this.#asked = false;
       if (result.done) return this.close();
       const event = toEvent(result.value);
-      this.#last = !result.value.observed;
       this.#next = UTF8.encode(event);
       if (this.#resume !== undefined) this.#send();
     }).catch(() => this.close()); // the client may come again and hear what is wrong
@@ -128,7 +125,6 @@ export class EventStream {
     this.#controller.enqueue(this.#next!);
     this.#next = undefined;
     this.#rest();
-    if (this.#last) this.close();
   }
 
   /** The reader waits no longer. */

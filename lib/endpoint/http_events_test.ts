@@ -4,7 +4,9 @@ import { settle } from "../../testing/manual_clock.ts";
 import { GatewaySimulation, ORIGIN } from "../../testing/simulated_gateway.ts";
 import { Code } from "../wire/code.ts";
 import { OptionNumber, uintOption } from "../wire/option.ts";
+import { EventStream, type States } from "./http_events.ts";
 import type { HTTPGateway, HTTPGatewayOptions } from "./http_gateway.ts";
+import type { CoAPNotification } from "./notification.ts";
 import { CoAPResponse } from "./response.ts";
 import { Router } from "./router.ts";
 import type { Server } from "./server.ts";
@@ -130,6 +132,37 @@ describe("event streams", () => {
     assertEquals(await read(reader), "data: 3\n\n");
     await reader.cancel();
     assertEquals(left, []);
+  });
+
+  it("send it when nothing has happened for that long", async () => {
+    const reader = await open(net.gateway({ heartbeat: 1000 }));
+    assertEquals(await read(reader), "data: 1\n\n");
+    const next = reader.read();
+    await net.after(600);
+    await become(CoAPResponse.text("2"));
+    await next;
+    const start = net.clock.now();
+    assertEquals([await read(reader), net.clock.now() - start], [":\n\n", 1000]);
+    await reader.cancel();
+  });
+
+  it("ask for one state at a time, however long nothing happens", async () => {
+    let asked = 0;
+    const states: States = {
+      next: () => (asked++, new Promise(() => {})),
+      return: () => Promise.resolve({ done: true, value: undefined }),
+    };
+    const first = { ok: true, observed: true, payload: new Uint8Array(0), text: () => "" };
+    const { response } = new EventStream(first as CoAPNotification, states, {
+      clock: net.clock,
+      heartbeat: 1000,
+      signal: new AbortController().signal,
+      over: () => {},
+    });
+    const reader = response.body!.getReader();
+    for (let n = 0; n < 5; n++) await read(reader);
+    assertEquals(asked, 1);
+    await reader.cancel();
   });
 
   it("end with their request", async () => {

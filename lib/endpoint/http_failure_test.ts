@@ -112,6 +112,8 @@ describe("a gateway", () => {
       });
       assertEquals((await put(endless))[0], 413);
       assert(pulled < 5);
+      const silent = new ReadableStream<Uint8Array>();
+      assertEquals((await put(silent, { "content-length": "11" }))[0], 413);
       const broken = new ReadableStream<Uint8Array>({
         start: (controller) => controller.error(new Error("secret")),
       });
@@ -150,6 +152,29 @@ describe("a gateway", () => {
     assertEquals(net.sent.length, 1);
     assertEquals((await gateway(request)).status, 499);
     assertEquals(net.sent.length, 1);
+  });
+
+  it("leaves no listener on the signals of requests", async () => {
+    await answering(Code.Content);
+    const gateway = net.gateway();
+    let listeners = 0;
+    for (const accept of ["*/*", "text/event-stream"]) {
+      const request = new Request(`${ORIGIN}/a`, { headers: { accept } });
+      const { signal } = request;
+      const { addEventListener, removeEventListener } = signal;
+      signal.addEventListener = (...args: [string, () => void]) => {
+        listeners++;
+        addEventListener.apply(signal, args);
+      };
+      signal.removeEventListener = (...args: [string, () => void]) => {
+        listeners--;
+        removeEventListener.apply(signal, args);
+      };
+      const response = await net.run(gateway(request));
+      assertEquals(listeners, accept === "*/*" ? 0 : 1);
+      await response.body?.cancel();
+      assertEquals(listeners, 0);
+    }
   });
 
   it("is closed: what is under way and what comes is answered 503", async () => {

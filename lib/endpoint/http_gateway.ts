@@ -184,7 +184,7 @@ class Gateway {
     let response: Response | undefined;
     try {
       const url = new URL(request.url);
-      const changes = method in METHODS && !isRead(METHODS[method as HTTPMethod]);
+      const changes = Object.hasOwn(METHODS, method) && !isRead(METHODS[method as HTTPMethod]);
       origin = this.#origins.check(request, url, changes);
       if (method === "OPTIONS") response = this.#origins.preflight(request, origin);
       response ??= this.#discover(method, url) ?? await this.#admit(request, url);
@@ -345,6 +345,7 @@ class Gateway {
         over: (ended) => void this.#streams.delete(ended),
       });
       this.#streams.add(stream);
+      if (signal.aborted) stream.close(); // in the moment in which the state came
       return stream.response;
     } finally {
       this.#opening--;

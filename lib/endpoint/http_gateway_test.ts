@@ -150,6 +150,20 @@ describe("httpGateway", () => {
     assertEquals((await net.ask(gateway, "/c")).status, 500);
   });
 
+  it("says nothing about an entity tag, a place and freshness where there is none", async () => {
+    const etag = Uint8Array.of(1);
+    await net.serve(({ pathname }) => {
+      const code = pathname === "/no" ? Code.PreconditionFailed : Code.Changed;
+      return new CoAPResponse(undefined, { code, etag, locationPath: ["a"] });
+    });
+    const gateway = net.gateway();
+    const init = { method: "PUT", body: "1", headers: { "content-type": "text/plain" } };
+    const names = ["etag", "location", "cache-control", "vary"];
+    const put = (path: string): Promise<unknown[]> => net.tell(gateway, path, init, ...names);
+    assertEquals((await put("/yes")).slice(2), ['"01"', "/a", null, null]);
+    assertEquals((await put("/no")).slice(2), [null, null, null, null]);
+  });
+
   it("4.29 and 5.03 say when to come again (RFC 8075 table 2 note 8, RFC 8516)", async () => {
     await net.serve(({ pathname }) =>
       pathname === "/many"

@@ -82,7 +82,7 @@ export function toHTTP(response: CoAPResponse, exchanged: Exchanged): Response {
     reads && (code === Code.Valid || code === Code.Content && conditions.has(etag))
   ) return new Response(null, { status: 304, headers });
 
-  const location = code === Code.Created ? response.location : undefined;
+  const location = isSuccess(code) ? response.location : undefined;
   const there = location === undefined ? undefined : exchanged.locate(location);
   if (there !== undefined) headers["location"] = there;
   const { retryAfter } = response;
