@@ -161,15 +161,14 @@ describe("a gateway", () => {
     for (const accept of ["*/*", "text/event-stream"]) {
       const request = new Request(`${ORIGIN}/a`, { headers: { accept } });
       const { signal } = request;
-      const { addEventListener, removeEventListener } = signal;
-      signal.addEventListener = (...args: [string, () => void]) => {
-        listeners++;
-        addEventListener.apply(signal, args);
+      const count = (name: "addEventListener" | "removeEventListener", by: number): void => {
+        const method = signal[name].bind(signal) as (...args: unknown[]) => void;
+        Object.defineProperty(signal, name, {
+          value: (...args: unknown[]) => (listeners += by, method(...args)),
+        });
       };
-      signal.removeEventListener = (...args: [string, () => void]) => {
-        listeners--;
-        removeEventListener.apply(signal, args);
-      };
+      count("addEventListener", 1);
+      count("removeEventListener", -1);
       const response = await net.run(gateway(request));
       assertEquals(listeners, accept === "*/*" ? 0 : 1);
       await response.body?.cancel();
