@@ -253,7 +253,9 @@ class Gateway {
   async #permit(target: UriParts, request: Request): Promise<void> {
     if (this.#judge === undefined) return;
     const verdict = await this.#judge(target, request);
-    const reach = target.hostIsAddress ? reachOf(target.host) : "public";
+    // Where a name leads to that a connection is opened to is for the system to know, not for a client's resolver.
+    const named = target.scheme === "coap" ? "public" : "local";
+    const reach = target.hostIsAddress ? reachOf(target.host) : named;
     const refused = verdict === "refused" || reach === "none" ||
       reach === "local" && verdict !== "anywhere";
     if (refused) throw new Refusal(403, "This may not be reached");

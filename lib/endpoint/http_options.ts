@@ -21,7 +21,8 @@ export interface HTTPGatewayOptions {
    * link-local and private addresses are reached only where a list names their host. Groups never are.
    *
    * A function gets the HTTP request as well, and may look at its header fields. Of a `client` that is given, `resolve`
-   * must keep names from leading to addresses that are not public.
+   * must keep names from leading to addresses that are not public. Over TCP and WebSocket the system resolves names: a
+   * function reaches none there without `allowLocal`.
    *
    * @default {[]}: nothing
    */

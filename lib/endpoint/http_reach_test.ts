@@ -140,6 +140,29 @@ describe("what a gateway reaches", () => {
       assertEquals(asked[0], ["server", ["a"]]);
     });
 
+    it("nor names over connections, whose addresses it does not see", async () => {
+      const client = net.client();
+      const asked: unknown[] = [];
+      client.request = (_, uri) => {
+        asked.push(uri);
+        return Promise.resolve(new CoAPResponse());
+      };
+      const get = async (options: HTTPGatewayOptions, uri: string): Promise<number> =>
+        (await net.ask(net.gateway({ client, ...options }), `/${uri}`)).status;
+      const allow = (): boolean => true;
+      assertEquals(await get({ allow }, "coap+tcp://a.example/"), 403);
+      assertEquals(await get({ allow }, "coaps+ws://a.example/"), 403);
+      assertEquals(await get({ allow }, "coap+tcp://127.0.0.1/"), 403);
+      assertEquals(await get({ allow }, "coap+tcp://192.0.2.1/"), 200);
+      assertEquals(await get({ allow, allowLocal: true }, "coap+tcp://a.example/"), 200);
+      assertEquals(await get({ allow: ["coaps+ws://a.example"] }, "coaps+ws://a.example/"), 200);
+      assertEquals(asked, [
+        "coap+tcp://192.0.2.1/",
+        "coap+tcp://a.example/",
+        "coaps+ws://a.example/",
+      ]);
+    });
+
     it("nor, with a client of its own, where a name leads to that is not public", async () => {
       const gateway = httpGateway({ allow: () => true });
       const response = await gateway(new Request(`${ORIGIN}/coap://localhost:9/`));
