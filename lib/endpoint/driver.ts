@@ -28,6 +28,7 @@ import type {
   Variant,
 } from "../engine/types.ts";
 import type { Bind, BindOptions, Transport, TransportHandler } from "../transport/transport.ts";
+import type { Backlog } from "./backlog.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
 
 /** A datagram that came or went. */
@@ -72,6 +73,8 @@ export interface DriverOptions extends EngineOptions {
   keepAlive: boolean;
   /** Takes the requests of peers, where the engine serves. */
   onRequest?: (event: RequestEvent) => void;
+  /** Knows which of them have waited too long. */
+  backlog?: Backlog;
   /** Hears of the responses that were asked to report. */
   onAnswered?: (event: AnsweredEvent) => void;
   /** Hears of observers that are none any more. */
@@ -130,6 +133,9 @@ export class Driver implements TransportHandler {
   /** Binds a transport. Rejects with what `bind` rejects with. */
   async bind(bind: Bind, options: BindOptions): Promise<this> {
     this.#transport = await bind(options, this);
+    const { backlog } = this.#options;
+    const size = this.#transport.bufferSizes?.receive;
+    if (backlog !== undefined && size !== undefined) backlog.bufferSize = size;
     if (!this.#keepAlive && this.#calls.size === 0) this.#transport.unref();
     this.#flush(); // what came before the promise had settled
     return this;
@@ -215,6 +221,13 @@ export class Driver implements TransportHandler {
     this.#schedule();
   }
 
+  /** Answers a request of a peer 5.03: there is no time for it. */
+  shed(id: ExchangeId): void {
+    if (this.#closing !== undefined) return;
+    this.#engine.shed(this.#clock.now(), id);
+    this.#schedule();
+  }
+
   /** The different requests by which a resource is observed. */
   observed(resource: string): Variant[] {
     return this.#engine.observed(resource);
@@ -289,8 +302,10 @@ export class Driver implements TransportHandler {
   /** @ignore */
   receive(flow: Flow, bytes: Uint8Array): void {
     if (this.#closing !== undefined) return;
-    this.#turning = true;
     const now = this.#clock.now();
+    const { backlog } = this.#options;
+    if (backlog !== undefined) backlog.read(now, !this.#turning);
+    this.#turning = true;
     if (this.#options.onMessage !== undefined) this.#show("in", flow, bytes, now);
     const { maxDatagramSize } = this.#options;
     if (maxDatagramSize !== undefined && bytes.length > maxDatagramSize) {
@@ -304,6 +319,8 @@ export class Driver implements TransportHandler {
   turn(): void {
     this.#turning = false;
     this.#flush();
+    const { backlog } = this.#options;
+    if (backlog !== undefined) backlog.turned(this.#clock.now());
   }
 
   /** @ignore */
@@ -387,6 +404,7 @@ export class Driver implements TransportHandler {
   #dispatch(event: EngineEvent): void {
     switch (event.type) {
       case "request":
+        if (this.#options.backlog?.isLate) return this.shed(event.id);
         return this.#options.onRequest?.(event);
       case "failed":
       case "groupEnd":

@@ -133,6 +133,49 @@ export interface ServeOptions extends EndpointOptions {
    */
   requestRate?: number;
   /**
+   * Requests that the handler works on at a time, an integer of at least 1: until its promise settles. Further ones wait
+   * for their turn, no longer than `maxWait`. To be set to what stands behind the handler can bear, such as a database;
+   * those that are worked on or wait are bounded by the limits `handling` and `handlingPerPeer` besides.
+   *
+   * @default {Infinity}
+   *
+   * @example A handler of 20 ms, of which one runs at a time: 50 requests per second, and no more than that are taken
+   * ```ts
+   * import { CoAPClient, CoAPResponse, serve } from "@x/coap";
+   *
+   * const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
+   * await using server = await serve({
+   *   hostname: "127.0.0.1",
+   *   port: 0,
+   *   concurrency: 1,
+   *   maxWait: 100,
+   * }, async () => {
+   *   await pause();
+   *   return CoAPResponse.text("done");
+   * });
+   * await using client = new CoAPClient({ parameters: { nstart: 20 } });
+   *
+   * const uri = `coap://127.0.0.1:${server.address.port}/`;
+   * const responses = await Promise.all(Array.from({ length: 20 }, () => client.get(uri)));
+   * // What is refused is told when to come again.
+   * console.log(responses.map(({ codeText, maxAge }) => codeText === "5.03" ? maxAge : "done"));
+   * ```
+   */
+  concurrency?: number;
+  /**
+   * Longest time that a request waits for the handler, ms, above 0: then it is answered 5.03 with a Max-Age of 1 to 4
+   * seconds (RFC 7252 section 5.9.3.4), and counted as `rejectedLate`. So a server that has more to do than time goes on
+   * doing as much as it can, for requests whose clients still wait.
+   *
+   * It is about the turns of `concurrency`, and about handlers that block the process: meanwhile requests wait in the
+   * buffer of the socket. How long nobody tells, but where the socket has not been found empty for `maxWait`, and what
+   * was read since is less than the buffer holds, those that come next are shed, until either has changed. Fast handlers
+   * are never concerned, whatever the load, since a full buffer is soon read. `Infinity` sheds nothing.
+   *
+   * @default {400} below `emptyAckDelay`, so that the refusal goes with the acknowledgement
+   */
+  maxWait?: number;
+  /**
    * Whether the sender of this request, which was answered 2.xx, becomes an observer. Without a `Router` nobody does
    * where this is not given; with one it decides about observable resources, by default all are. Called again where an
    * observer registers again.

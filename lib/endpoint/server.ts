@@ -7,6 +7,7 @@ import { resolveHost } from "../transport/resolve.ts";
 import type { GroupMembership } from "../transport/transport.ts";
 import { bindUdp } from "../transport/udp.ts";
 import { Code } from "../wire/code.ts";
+import { Backlog } from "./backlog.ts";
 import { clientOn, type CoAPClient } from "./client.ts";
 import { systemClock } from "./clock.ts";
 import { Driver, systemRandom } from "./driver.ts";
@@ -24,6 +25,7 @@ import { ProxyHost } from "./proxy_host.ts";
 import { asksToObserve, represent } from "./representation.ts";
 import { CoAPResponse } from "./response.ts";
 import { type EndpointStats, sumStats } from "./stats.ts";
+import { Turns } from "./turns.ts";
 import type {
   Handler,
   HandlerObject,
@@ -47,6 +49,8 @@ export let driverOf: (server: Server) => Driver | undefined;
 /** What a server has to do with its proxies, while it is open. */
 export let proxyHostOf: (server: Server) => ProxyHost | undefined;
 
+/** Below the time after which a request is acknowledged by itself: a refusal goes with the acknowledgement. ms */
+const MAX_WAIT = 400;
 const INTERNAL_ERROR = CoAPResponse.error(Code.InternalServerError);
 const BAD_PATH = CoAPResponse.error(Code.BadRequest, "Path has a dot segment");
 const NOT_TEXT = CoAPResponse.error(Code.NotFound);
@@ -109,6 +113,8 @@ class CoAPServer implements Server {
   readonly #handler: Handler;
   readonly #driver: Driver;
   readonly #notifier: Notifier;
+  /** Set where only so many requests may be at the handler. */
+  readonly #turns: Turns | undefined;
   /** Set where requests may have to be handed on. */
   readonly #host: ProxyHost | undefined;
   /** Requests whose handlers have returned a promise. */
@@ -127,6 +133,8 @@ class CoAPServer implements Server {
       throw new TypeError("A proxy with a target is a handler, not an option of a server");
     }
     const proxies = forwards || proxy !== undefined;
+    const { concurrency = Infinity, maxWait = MAX_WAIT } = options;
+    checkWaiting(concurrency, maxWait);
     this.#driver = new Driver({
       clock,
       random: options.random ?? systemRandom,
@@ -141,6 +149,7 @@ class CoAPServer implements Server {
       proxy: proxies,
       keepAlive: true,
       onRequest: (event) => this.#onRequest(event),
+      backlog: maxWait === Infinity ? undefined : new Backlog(maxWait),
       onUnobserved: onUnobserve || proxies ? (event) => this.#onUnobserved(event) : undefined,
       maxDatagramSize: options.maxDatagramSize,
       onMessage: options.onMessage,
@@ -153,6 +162,9 @@ class CoAPServer implements Server {
       (variant) => this.#stateOf(variant),
     );
     const driver = this.#driver;
+    this.#turns = concurrency === Infinity
+      ? undefined
+      : new Turns(concurrency, maxWait, clock, (id) => driver.shed(id));
     this.#host = proxies
       ? new ProxyHost(driver, clock, options, proxy, this.#handler, forwards)
       : undefined;
@@ -211,6 +223,7 @@ class CoAPServer implements Server {
       const closed = new CoAPError("closed", "Server is closed");
       for (const request of this.#open) abort(request, closed);
       this.#open.clear();
+      this.#turns?.clear();
       this.#driver.forgetObservers();
       this.#closing = Promise.all([this.client.close(), this.#host?.close()])
         .then(() => this.#driver.close());
@@ -228,15 +241,21 @@ class CoAPServer implements Server {
     this.#host?.admit(request, id);
     const refusal = own && (refuse(request) ?? this.#host?.refuse(request));
     if (refusal !== undefined) return this.#driver.respond(id, refusal);
+    if (this.#turns === undefined) this.#handle(id, request, own !== undefined);
+    else this.#turns.enter(id, () => this.#handle(id, request, own !== undefined));
+  }
+
+  /** Answers a request; a promise that resolves where it takes its time. */
+  #handle(id: ExchangeId, request: IncomingRequest, own: boolean): Promise<void> | undefined {
     try {
-      const result = own === undefined ? this.#host!.forward(request) : this.#handler(request);
-      if (result instanceof CoAPResponse) {
-        const done = this.#respond(id, request, result);
-        if (done === undefined) return;
-        this.#followLater(id, request, done);
-      } else this.#followLater(id, request, this.#respondTo(id, request, result));
+      const result = own ? this.#handler(request) : this.#host!.forward(request);
+      const done = result instanceof CoAPResponse
+        ? this.#respond(id, request, result)
+        : this.#respondTo(id, request, result);
+      return done && this.#followLater(id, request, done);
     } catch (error) {
       this.#fail(id, request, error);
+      return undefined;
     }
   }
 
@@ -340,6 +359,14 @@ class CoAPServer implements Server {
       this.#report(error, request);
     }
   }
+}
+
+/** @throws {RangeError} where one is out of its range */
+function checkWaiting(concurrency: number, maxWait: number): void {
+  if (concurrency !== Infinity && !(Number.isInteger(concurrency) && concurrency >= 1)) {
+    throw new RangeError(`Concurrency must be an integer of at least 1: it is "${concurrency}"`);
+  }
+  if (!(maxWait > 0)) throw new RangeError(`Longest wait must be above 0 ms: it is "${maxWait}"`);
 }
 
 /** @throws {TypeError} where it is no response */
