@@ -145,7 +145,7 @@ export function deriveParameters(
 /** Limits that bound what peers can make an endpoint keep. Numbers of things, or bytes where the name says so. */
 export interface Limits {
   /**
-   * Peers known at a time, about 400 bytes each. When full, the one longest silent and with nothing pending goes.
+   * Peers known at a time, about 600 bytes each. When full, the one longest silent and with nothing pending goes.
    *
    * @default {65536}
    */
@@ -170,6 +170,13 @@ export interface Limits {
    * @default {1024}
    */
   handlingPerPeer: number;
+  /**
+   * Options of a request, about 150 bytes each besides their values. One with more is answered 4.00: an empty option
+   * takes a single byte in its datagram.
+   *
+   * @default {256}
+   */
+  options: number;
   /**
    * Messages remembered so that a duplicate is known, about 150 bytes each. When full, the oldest answered one goes.
    *
@@ -212,7 +219,8 @@ export interface Limits {
   transfersPerPeer: number;
   /**
    * Bytes of these bodies together, request bodies and responses each; full means the same as for `transfers`. The requests
-   * that observe, their options and bodies (FETCH), are bounded by as much: beyond it one is answered as a plain request.
+   * that observe, their options of about 320 bytes each and bodies (FETCH), are bounded by as much: beyond it one is
+   * answered as a plain request.
    *
    * @default {67108864}
    */
@@ -277,6 +285,7 @@ export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
   exchanges: 65_536,
   handling: 16_384,
   handlingPerPeer: 1024,
+  options: 256,
   duplicates: 65_536,
   duplicatesPerPeer: 16_384,
   replyBytes: 16 * 1024 * 1024,

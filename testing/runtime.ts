@@ -11,9 +11,15 @@ export interface ChildResult {
   output: string;
 }
 
-/** Runs a module in a process of the same runtime and stops it after `limit` ms. */
-export function runChild(module: URL, args: string[], limit: number): Promise<ChildResult> {
-  const flags = "Deno" in globalThis ? ["run", "-A", "--unstable-net", "--quiet"] : [];
+/** Runs a module in a process of the same runtime, with more flags of it, and stops it after `limit` ms. */
+export function runChild(
+  module: URL,
+  args: string[],
+  limit: number,
+  more: readonly string[] = [],
+): Promise<ChildResult> {
+  const own = "Deno" in globalThis ? ["run", "-A", "--no-check", "--unstable-net", "--quiet"] : [];
+  const flags = [...own, ...more];
   const child = spawn(process.execPath, [...flags, fileURLToPath(module), ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -9,7 +9,7 @@ import {
   OptionNumber,
   uintOption,
 } from "../wire/option.ts";
-import { bytesKey } from "./request_key.ts";
+import { bytesKey } from "../wire/bytes.ts";
 import type { Content } from "./response.ts";
 
 /** How responses are stored. */

@@ -1,6 +1,7 @@
 /** What makes two requests the same. @module */
 
 import type { Outline } from "../engine/types.ts";
+import { bytesKey } from "../wire/bytes.ts";
 import { isNoCacheKey, type Option, OptionNumber } from "../wire/option.ts";
 
 /** Options that name the resource (RFC 7252 sections 5.10.1 and 5.10.2). */
@@ -12,18 +13,6 @@ const NAMES_RESOURCE: ReadonlySet<number> = new Set([
   OptionNumber.ProxyUri,
   OptionNumber.ProxyScheme,
 ]);
-
-/** Bytes that `String.fromCharCode` takes at a time. */
-const CHUNK = 8192;
-
-/** Bytes as a string of as many characters, equal for equal bytes alone. */
-export function bytesKey(bytes: Uint8Array): string {
-  let key = "";
-  for (let at = 0; at < bytes.length; at += CHUNK) {
-    key += String.fromCharCode.apply(null, bytes.subarray(at, at + CHUNK) as unknown as number[]);
-  }
-  return key;
-}
 
 function optionsKey(options: readonly Option[], counts: (number: number) => boolean): string {
   let key = "";

@@ -4,7 +4,8 @@ import { makeBody } from "../../testing/bodies.ts";
 import type { Outline } from "../engine/types.ts";
 import { Code } from "../wire/code.ts";
 import { makeOption, type Option, OptionNumber } from "../wire/option.ts";
-import { bytesKey, requestKey, resourceKey } from "./request_key.ts";
+import { bytesKey } from "../wire/bytes.ts";
+import { requestKey, resourceKey } from "./request_key.ts";
 
 const { Accept, ETag, Size2, UriHost, UriPath, UriQuery } = OptionNumber;
 

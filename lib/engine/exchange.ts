@@ -1,7 +1,7 @@
 /** Requests and responses matched by peer and token: RFC 7252 section 5. @module */
 
 import type { Flow } from "../flow.ts";
-import { equalBytes } from "../wire/bytes.ts";
+import { bytesKey, equalBytes } from "../wire/bytes.ts";
 import { isResponseCode } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
 import { encode, MessageType } from "../wire/message.ts";
@@ -40,9 +40,7 @@ export function tokenKey(token: Uint8Array): number | string {
     for (let i = 0; i < length; i++) key = key * 256 + token[i]!;
     return key;
   }
-  let key = "";
-  for (let i = 0; i < length; i++) key += String.fromCharCode(token[i]!);
-  return key;
+  return bytesKey(token);
 }
 
 /** A request of ours that waits for a response. */

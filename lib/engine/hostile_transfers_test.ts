@@ -32,8 +32,8 @@ class Sender {
     const bytes = encode({ code, id: this.#id++ & 0xffff, token, options, payload });
     engine.receive(now, this.flow, bytes);
     const events: EngineEvent[] = [];
-    for (let event = engine.pollEvent(); event; event = engine.pollEvent()) events.push(event);
-    for (const event of events) {
+    for (let event = engine.pollEvent(); event; event = engine.pollEvent()) {
+      events.push(event);
       if (event.type === "request") {
         engine.respond(now, event.id, { code: Code.Changed }, { observe: "r" });
       }

@@ -325,6 +325,35 @@ describe("limit of separate responses", () => {
   });
 });
 
+describe("limit of options", () => {
+  afterEach(settle);
+
+  it("a request with more is answered 4.00, and is not handed on", () => {
+    const { app, peer, engine, silence } = lockstep({ serve: true, limits: { options: 3 } });
+    peer.sends("CON GET 0x0001 token 01 /a /b ?c");
+    app.serves("GET /a /b ?c");
+    app.answers("2.05");
+    peer.receives("ACK 2.05 0x0001 token 01");
+    peer.sends("CON GET 0x0002 token 01 /a /b ?c ?d");
+    peer.receives('ACK 4.00 0x0002 token 01 "More than 3 options"');
+    peer.sends("NON GET 0x0003 token 01 /a /b ?c ?d");
+    peer.receives('NON 4.00 _ token 01 "More than 3 options"');
+    silence();
+    assertEquals(engine.stats.rejectedLimit, 2);
+  });
+
+  it("a first block with many conditions keeps nothing of its datagram but those", () => {
+    const { app, peer } = lockstep({ serve: true });
+    const condition = "If-Match:0x0102";
+    peer.sends(`CON PUT 0x0001 token 01 ${condition} /a Block1:0/1/16 "0123456789abcdef"`);
+    peer.receives("ACK 2.31 0x0001 token 01 Block1:0/1/16");
+    peer.sends('CON PUT 0x0002 token 01 /a Block1:1/0/16 "0123"');
+    app.serves(`PUT ${condition} /a "0123456789abcdef0123"`);
+    app.answers("2.04");
+    peer.receives("ACK 2.04 0x0002 token 01 Block1:1/0/16");
+  });
+});
+
 describe("limit of tokens", () => {
   afterEach(settle);
 

@@ -83,6 +83,7 @@ export class Observer implements SentOwner, Timed {
     observers: Observers,
     exchange: ServerExchange,
     resource: Resource,
+    variant: string,
     szx: number,
     format: number | undefined,
     now: number,
@@ -94,7 +95,7 @@ export class Observer implements SentOwner, Timed {
     this.request = exchange.request;
     this.key = tokenKey(exchange.request.token);
     this.resource = resource;
-    this.variant = variantOf(exchange.id, exchange.request);
+    this.variant = variant;
     this.szx = szx;
     this.format = format;
     this.confirmedAt = now;

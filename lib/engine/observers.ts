@@ -56,6 +56,9 @@ class Pace implements Timed {
   }
 }
 
+/** What an option takes besides its value, bytes: a datagram can have 60,000 that are empty. */
+const OPTION_COST = 320;
+
 /** Stands for the option that notifications have. */
 const OBSERVE = { number: OptionNumber.Observe, value: new Uint8Array(3) };
 
@@ -123,7 +126,8 @@ export class Observers {
       ? -1
       : szxOf(this.#blocks.rules.for(peer, undefined).size);
     const format = formatOf(outline);
-    const cost = costOf(request);
+    const variant = variantOf(exchange.id, request);
+    const cost = costOf(request, variant, name);
     const { limits, stats } = this.#shared;
     if (known !== undefined && known.resource.name === name) {
       if (!this.#hasRoom(cost - known.cost)) {
@@ -134,7 +138,7 @@ export class Observers {
       known.cost = cost;
       known.id = exchange.id;
       known.request = request;
-      known.variant = variantOf(exchange.id, request);
+      known.variant = variant;
       known.szx = szx;
       known.format = format;
       known.renewedAt = now;
@@ -158,7 +162,7 @@ export class Observers {
     }
     // Its observation may be an old one that was given up here: the number must be new to it.
     this.#advance(now, resource, Kind.Registration);
-    const observer = new Observer(this, exchange, resource, szx, format, now);
+    const observer = new Observer(this, exchange, resource, variant, szx, format, now);
     observer.cost = cost;
     this.#requestBytes += cost;
     resource.observers.add(observer);
@@ -529,9 +533,10 @@ function askedBlock({ szx }: Observer, { payload }: Outline, rule: BlockRule): n
   return length > sizeFor(szx, rule) ? szx : -1;
 }
 
-/** Bytes that a registration keeps of its request. */
-function costOf({ options, payload }: Message): number {
-  let cost = payload.length;
+/** Bytes that a registration keeps of its request, and of the names that are made of it. */
+function costOf({ options, payload, token }: Message, variant: string, name: string): number {
+  let cost = payload.length + token.length * 2 + variant.length + name.length +
+    options.length * OPTION_COST;
   for (const { value } of options) cost += value.length;
   return cost;
 }

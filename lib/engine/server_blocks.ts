@@ -1,6 +1,7 @@
 /** Bodies in blocks on the server's side: RFC 7959. @module */
 
 import { Code, isSuccess } from "../wire/code.ts";
+import { bytesKey } from "../wire/bytes.ts";
 import type { Message } from "../wire/message.ts";
 import {
   encodeUint,
@@ -32,8 +33,9 @@ const RETRY_AFTER = 30;
 
 /** A request body on its way. */
 interface Upload extends Transfer {
-  /** Its first block. */
-  readonly first: Message;
+  /** Content-Format and conditions of its first block, which is not kept itself: a datagram can have 60,000 options. */
+  readonly format: number | undefined;
+  readonly conditions: readonly Option[];
   readonly body: Body;
   /** Where the block received last begins. */
   lastAt: number;
@@ -62,8 +64,7 @@ export function requestKey(peer: string, message: Message): string {
         continue;
     }
     if (isNoCacheKey(number)) continue;
-    key += ` ${number},${value.length}:`;
-    for (let i = 0; i < value.length; i++) key += String.fromCharCode(value[i]!);
+    key += ` ${number},${value.length}:${bytesKey(value)}`;
   }
   return key;
 }
@@ -99,6 +100,13 @@ export function sizeFor(asked: number, { size }: BlockRule): number {
 
 function withoutBlock1(options: readonly Option[]): Option[] {
   return options.filter(({ number }) => number !== OptionNumber.Block1);
+}
+
+/** Copies of the options that make a request conditional. */
+function conditionsOf(options: readonly Option[]): Option[] {
+  return options
+    .filter(({ number }) => number === OptionNumber.IfMatch || number === OptionNumber.IfNoneMatch)
+    .map(({ number, value }) => ({ number, value: value.slice() }));
 }
 
 /** Puts request bodies together and hands responses out in blocks. */
@@ -188,7 +196,15 @@ export class ServerBlocks {
         return undefined;
       }
       const body = new Body(payload);
-      upload = { peer, first: message, body, lastAt: 0, bytes: body.capacity, expires: 0 };
+      upload = {
+        peer,
+        format: uintOption(message.options, OptionNumber.ContentFormat),
+        conditions: conditionsOf(message.options),
+        body,
+        lastAt: 0,
+        bytes: body.capacity,
+        expires: 0,
+      };
       const room = this.#uploads.room(peer, 1, body.capacity);
       if (room !== Room.Free) return this.#refuse(room);
       this.#uploads.add(key, upload);
@@ -196,8 +212,7 @@ export class ServerBlocks {
       if (upload === undefined) {
         return withText(Code.RequestEntityIncomplete, "No block 0 is known");
       }
-      const format = uintOption(upload.first.options, OptionNumber.ContentFormat);
-      if (uintOption(message.options, OptionNumber.ContentFormat) !== format) {
+      if (uintOption(message.options, OptionNumber.ContentFormat) !== upload.format) {
         this.#uploads.delete(key);
         return withText(Code.RequestEntityIncomplete, "Blocks differ in Content-Format");
       }
@@ -239,8 +254,7 @@ export class ServerBlocks {
 
   /** The request as if it had come in one. Conditions may stand in its first block alone. */
   #whole(upload: Upload, last: Message): Message {
-    const conditions = upload.first.options.filter(({ number }) =>
-      (number === OptionNumber.IfMatch || number === OptionNumber.IfNoneMatch) &&
+    const conditions = upload.conditions.filter(({ number }) =>
       findOption(last.options, number) === undefined
     );
     const options = [...conditions, ...withoutBlock1(last.options)]

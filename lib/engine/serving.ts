@@ -151,6 +151,10 @@ export class Serving {
     if (request.token.length > LONGEST_TOKEN) return { code: Code.BadRequest };
     if (wait > 0) return { code: Code.TooManyRequests, options: [maxAge(wait)] };
     const { limits, stats } = this.#host.shared;
+    if (options.length > limits.options) {
+      stats.rejectedLimit++;
+      return withText(Code.BadRequest, `More than ${limits.options} options`);
+    }
     if (this.size > limits.handling) {
       stats.rejectedLimit++;
       return this.#busy(Code.ServiceUnavailable);

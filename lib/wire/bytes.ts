@@ -86,6 +86,20 @@ export function decodeText(bytes: Uint8Array, start = 0, end: number = bytes.len
   return String.fromCharCode.apply(null, units);
 }
 
+/** Bytes that `String.fromCharCode` takes at a time. */
+const CHUNK = 8192;
+
+/**
+ * Bytes as a string of as many characters, equal for equal bytes alone. Made in one piece: where it is kept, one that
+ * grew by a character at a time takes 32 bytes for each of them.
+ */
+export function bytesKey(bytes: Uint8Array): string {
+  if (bytes.length <= CHUNK) return String.fromCharCode.apply(null, bytes as unknown as number[]);
+  let key = "";
+  for (let at = 0; at < bytes.length; at += CHUNK) key += bytesKey(bytes.subarray(at, at + CHUNK));
+  return key;
+}
+
 /** Lower-case hexadecimal digits. */
 export function toHex(bytes: Uint8Array): string {
   let text = "";

@@ -1,0 +1,25 @@
+/** The collector of garbage, for tests that measure memory. @module */
+
+import process from "node:process";
+
+const scope = globalThis as unknown as {
+  gc?: () => void;
+  Bun?: { gc(synchronous: boolean): void };
+};
+
+/** Flags by which the runtime of this test lets a program collect garbage. */
+export const GC_FLAGS: readonly string[] = process.versions.bun
+  ? []
+  : process.versions.deno
+  ? ["--v8-flags=--expose-gc"]
+  : ["--expose-gc"];
+
+/** Bytes that are in use once garbage is collected, those of buffers as well. */
+export function bytesInUse(): number {
+  for (let round = 0; round < 3; round++) {
+    if (scope.Bun !== undefined) scope.Bun.gc(true);
+    else scope.gc!();
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
