@@ -119,6 +119,7 @@ describeWithLibcoap("coap-client against the component", (test) => {
       ...notified,
       "sent CON GET",
     ]);
+    assertEquals([pdus[0]!, pdus[8]!].map(({ options }) => options[0]), ["Observe:0", "Observe:1"]);
     const states = pdus.filter(({ code }) => code === "2.05").slice(0, 4);
     assertEquals(states.map(({ payload }) => payload), ["0", "1", "2", "3"]);
     await waitUntil(() => told.length === 3);
