@@ -333,8 +333,9 @@ export class ClientMode {
     for (const { abort, record: { requestId } } of calls) {
       abort(new CoAPError("canceled", `Request "${requestId}" is canceled: shut down`));
     }
-    this.#observed.clear();
+    for (const [key, { accepted }] of this.#observed) if (accepted) this.#observed.delete(key);
     await Promise.all(calls.map(({ over }) => over.promise));
+    this.#observed.clear(); // those accepted at the last moment
     await client.close();
     this.#client = undefined;
   }

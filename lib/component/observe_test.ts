@@ -198,6 +198,37 @@ describe("observing, CoAP as a client", () => {
     assertEquals([(await started).code, inWords(told)], [711, ["RequestComplete 1 711"]]);
   });
 
+  for (const accepted of [true, false]) {
+    it(`shutdown by a listener as the response arrives, accepted ${accepted}`, async () => {
+      coap = net.component({ parameters: { nstart: 2 } });
+      const replies: Parameters<typeof encode>[0][] = [];
+      const send = await script(({ id, token, options }) => {
+        const observes = options.some(({ number }) => number === OptionNumber.Observe);
+        replies.push({
+          type: MessageType.Acknowledgement,
+          id,
+          token: token.slice(),
+          code: Code.Content,
+          options: observes && accepted ? observed(1) : [],
+        });
+        return undefined;
+      });
+      const told = listen(coap);
+      let down: Promise<void> | undefined;
+      coap.once("RequestComplete", () => down = coap.shutdown());
+      const got = coap.get(SERVER);
+      const started = coap.startObserving(URI).catch((error) => error.code);
+      await net.after(15);
+      for (const reply of replies) send(reply); // both arrive together
+      assertEquals(await net.run(got), "");
+      await net.run(Promise.resolve(down));
+      assertEquals([await started, inWords(told)], [711, [
+        "RequestComplete 1 0",
+        "RequestComplete 2 711",
+      ]]);
+    });
+  }
+
   it("stopObserving sends Observe 1 with the same token, and behaves as get", async () => {
     await script((message) => ({
       code: Code.Content,
