@@ -32,6 +32,8 @@ export interface CaseTraits {
   slow?: boolean;
   /** Wants a group to send to (RFC 7252 section 8). @default {false} */
   group?: boolean;
+  /** Wants a forward proxy (RFC 7252 section 5.7.2). @default {false} */
+  proxy?: boolean;
 }
 
 /** A case for what `Subject` drives: a server, or a client. */

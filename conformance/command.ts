@@ -38,6 +38,7 @@ beginning of one ("7252-4", "OBS") or a section ("RFC 7641 section 4.5"); withou
   --quiet MS          how long nothing must come where silence is expected (200; for clients 300)
   --create            make /test, /large-update and /obs by PUT where they are missing
   --group ADDRESS     a group that the server is a member of
+  --proxy ADDRESS     the server is a forward proxy and may reach the suite at this address
   --known FILE        JSON object of cases that are to fail, with the reasons
   --client COMMAND    judge a client: a command with {uri}, such as
                       "coap-client -m {method} [-e {payload}] [-s {observe}] {uri}", or "ours"
@@ -60,6 +61,7 @@ const VALUES = new Set([
   "timeout",
   "quiet",
   "group",
+  "proxy",
   "known",
   "client",
   "text",
@@ -223,6 +225,7 @@ async function run(machine: Host, settings: Settings): Promise<number> {
       ...common,
       target,
       group: values.get("group"),
+      proxy: values.get("proxy"),
       create: flags.has("create"),
     };
     await meetServer(server);

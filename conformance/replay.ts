@@ -234,7 +234,8 @@ function messageText(explained: ExplainedMessage, color: boolean): string {
     lines.push(headText(message));
     if (content.length > 0) lines.push(content.join(" · "));
   } else {
-    lines.push(`${bytes.length} bytes: ${hexText(bytes.subarray(0, 64))}`);
+    const size = bytes.length === 1 ? "1 byte" : `${bytes.length} bytes`;
+    lines.push(`${size}: ${hexText(bytes.subarray(0, 64))}`);
   }
   lines.push(`= ${explanation}`);
   for (const { severity, row, text } of findings) {

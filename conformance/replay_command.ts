@@ -52,7 +52,7 @@ export async function replayCommand(args: readonly string[], host: ReplayHost): 
   try {
     result = await replayFile(files[0]!, options);
   } catch (error) {
-    host.stderr.write(`${error}\n`);
+    host.stderr.write(`${(error as Error).message}\n`);
     return 2;
   }
   const { isTTY: color = false, columns = 100 } = host.stdout;

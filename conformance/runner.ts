@@ -49,6 +49,11 @@ export interface ServerSettings {
   clock?: Clock;
   /** The address of a group that the server is a member of; without it cases of groups are skipped. */
   group?: string;
+  /**
+   * The address at which the server finds the suite, where it is a forward proxy that may reach it; without it cases of
+   * proxies are skipped.
+   */
+  proxy?: string;
   /** How long an answer is waited for, ms. @default {2000} */
   timeout?: number;
   /** How long nothing must come where silence is expected, ms. @default {200} */
@@ -103,11 +108,24 @@ export async function judgeServer(one: Case<Tester>, server: ServerSettings): Pr
   const probes: Probe[] = [];
   const notes: string[] = [];
   const start = clock.now();
-  const { target, bind, group } = server;
-  const settings = { target, bind, group, clock, start, timeout, quiet, trace, probes, notes };
+  const { target, bind, group, proxy } = server;
+  const settings = {
+    target,
+    bind,
+    group,
+    proxy,
+    clock,
+    start,
+    timeout,
+    quiet,
+    trace,
+    probes,
+    notes,
+  };
   const outcome = await attempt(async () => {
     if (one.slow && !server.slow) throw new NotApplicable("takes long: only with --slow");
     if (one.group && group === undefined) throw new NotApplicable("no group is given");
+    if (one.proxy && proxy === undefined) throw new NotApplicable("the server is no proxy");
     const tester = await Tester.open(settings);
     for (const path of one.needs ?? []) await need(tester, path, server.create ?? false);
     trace.length = 0;

@@ -21,6 +21,8 @@ export interface TesterSettings extends ProbeSettings {
   target: Address;
   /** The address of a group that the server is a member of. */
   group?: string;
+  /** The address at which the server finds the suite, where it is a forward proxy. */
+  proxy?: string;
   /** How long an answer is waited for, ms. */
   timeout: number;
   /** How long nothing must come, ms. */

@@ -1,6 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { systemClock } from "../lib/endpoint/clock.ts";
+import { proxy } from "../lib/endpoint/proxy.ts";
 import { bindUdp } from "../lib/transport/udp.ts";
 import { keepReports } from "../testing/reports.ts";
 import { runClientCases } from "./client_case.ts";
@@ -27,6 +28,27 @@ describe("conformance on UDP", () => {
         quiet: 60,
       });
       keepReports("server-udp", "the server on UDP", results);
+      assertEquals(failuresOf(results), []);
+    } finally {
+      await target.close();
+    }
+  });
+
+  it("the server passes as a proxy", async () => {
+    const target = await startTarget({
+      hostname: "127.0.0.1",
+      port: 0,
+      proxy: proxy({ allow: ["127.0.0.1:*"] }),
+    });
+    try {
+      const results = await runServerCases(SERVER_CASES.filter((one) => one.proxy), {
+        target: target.address,
+        bind: bindUdp,
+        proxy: "127.0.0.1",
+        timeout: 5_000,
+        quiet: 60,
+      });
+      keepReports("proxy-udp", "the server as a proxy on UDP", results);
       assertEquals(failuresOf(results), []);
     } finally {
       await target.close();

@@ -5,6 +5,7 @@ import type { ServerCase } from "../conformance/case.ts";
 import { type ClientCase, judgeClient } from "../conformance/client_case.ts";
 import { ourClient } from "../conformance/client_ours.ts";
 import { startTarget } from "../conformance/target.ts";
+import { proxy } from "../lib/endpoint/proxy.ts";
 import type { ServeOptions } from "../lib/endpoint/server.ts";
 import type { Bind } from "../lib/transport/transport.ts";
 import { Simulation } from "./simulated_endpoints.ts";
@@ -38,6 +39,7 @@ export async function judgeInMemory(
     random: new SeededRandom(11).fill,
     multicast: [GROUP],
     ...SETTINGS[one.id],
+    ...(one.proxy && { proxy: proxy({ allow: ["127.0.0.1:*"] }) }),
   });
   try {
     return await net.run(
@@ -46,6 +48,7 @@ export async function judgeInMemory(
         bind,
         clock,
         group: GROUP,
+        proxy: "127.0.0.1",
         slow: true,
       }),
       100_000_000,

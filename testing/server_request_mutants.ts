@@ -263,5 +263,31 @@ function rewrites(name: string, caughtBy: string, pattern: RegExp, by: string): 
   );
 }
 
+/** Proxies. */
+const PROXIES: readonly Mutant[] = [
+  recodes("bad gateway called an error of its own", "7252-5.7-2", "5.02", "5.00"),
+  recodes("time-out of a gateway called unavailable", "7252-5.7-1", "5.04", "5.03"),
+  blindTo(65_002, "unsafe option let pass", "7252-5.7-4"),
+  blindTo(65_001, "safe option kept back", "7252-5.7-5"),
+  receives("path of Proxy-Uri cut off", "7252-5.7-9", (message) => {
+    const uri = valueOf(message, Opt.ProxyUri);
+    return uri && { options: withOption(message, [Opt.ProxyUri, new URL("/", textOf(uri)).href]) };
+  }),
+  blindTo(Opt.HopLimit, "hops not counted", "8768-3-3"),
+  sends("places of what was created kept back", "CORE_24 CORE_25", (message) => ({
+    options: without(message, Opt.LocationPath, Opt.LocationQuery),
+  })),
+  blindTo(Opt.Accept, "one stored response for all formats", "CORE_26"),
+  recodes("precondition called a conflict", "CORE_27 CORE_28", "4.12", "4.09"),
+  sends(
+    "age of stored responses not taken off",
+    "CORE_29",
+    (message) =>
+      valueOf(message, Opt.MaxAge) === undefined
+        ? undefined
+        : { options: withOption(message, [Opt.MaxAge, 30]) },
+  ),
+];
+
 /** All of them. */
-export const REQUEST_MUTANTS: readonly Mutant[] = [...OPTIONS, ...METHODS, ...OTHERS];
+export const REQUEST_MUTANTS: readonly Mutant[] = [...OPTIONS, ...METHODS, ...OTHERS, ...PROXIES];
