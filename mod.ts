@@ -22,6 +22,10 @@ export {
 } from "./lib/component/events.ts";
 export { CoAPOption, CoAPOptionList, CoAPOptionValueTypes } from "./lib/component/option_list.ts";
 export { CoAPRequest, CoAPRequestMap } from "./lib/component/request_map.ts";
+export {
+  type ConnectionParameters,
+  DEFAULT_CONNECTION_PARAMETERS,
+} from "./lib/connection_parameters.ts";
 export type { CacheMode, CacheOptions } from "./lib/endpoint/cache.ts";
 export { CoAPClient } from "./lib/endpoint/client.ts";
 export { type Clock, type ClockTimer, systemClock } from "./lib/endpoint/clock.ts";
@@ -59,6 +63,8 @@ export {
   serve,
   type ServeOptions,
   type Server,
+  type ServerAddresses,
+  type ServerTls,
 } from "./lib/endpoint/server.ts";
 export type { EndpointStats } from "./lib/endpoint/stats.ts";
 export type { ProxySettings } from "./lib/endpoint/via.ts";
@@ -74,6 +80,18 @@ export {
   type Limits,
   type TransmissionParameters,
 } from "./lib/parameters.ts";
+export type {
+  BindStream,
+  ClientTlsOptions,
+  ListenOptions,
+  ServerTlsOptions,
+  StreamHandler,
+  StreamOptions,
+  StreamScheme,
+  StreamTarget,
+  StreamTransport,
+  TlsOptions,
+} from "./lib/transport/stream.ts";
 export type {
   Bind,
   BindOptions,

@@ -10,7 +10,7 @@ export interface Address {
 
 /**
  * The path between this endpoint and a peer. The engine knows a peer by `key` alone
- * (RFC 7252 section 4.1: an endpoint is an IP address and a port).
+ * (RFC 7252 section 4.1: an endpoint is an IP address and a port). Over a reliable transport it is one connection.
  */
 export interface Flow extends Address {
   /** Equal for all datagrams of one peer on one transport, different for any other. */
@@ -19,4 +19,10 @@ export interface Flow extends Address {
   readonly local?: string;
   /** Whether this datagram was sent to a group (RFC 7252 section 8). It belongs to the datagram, not to the peer. */
   readonly multicast: boolean;
+  /** The URI scheme, where it is a connection (RFC 8323 section 8). */
+  readonly scheme?: "coap+tcp" | "coaps+tcp" | "coap+ws" | "coaps+ws";
+  /** The host name by which the connection was opened, where TLS (SNI) or HTTP (Host) tell it. */
+  readonly hostname?: string;
+  /** The certificate that the peer has shown, DER. */
+  readonly certificate?: Uint8Array;
 }

@@ -1,6 +1,7 @@
 /** The client. @module */
 
 import type { EngineSizes } from "../engine/engine.ts";
+import { deriveConnectionParameters } from "../connection_parameters.ts";
 import { deriveLimits, deriveParameters } from "../parameters.ts";
 import { resolveHost } from "../transport/resolve.ts";
 import type { Resolve } from "../transport/transport.ts";
@@ -10,6 +11,7 @@ import type { Link } from "../wire/link_format.ts";
 import type { UriParts } from "../wire/uri.ts";
 import { BackOff } from "./back_off.ts";
 import { ResponseCache } from "./cache.ts";
+import { Connections } from "./connections.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { discover } from "./discover.ts";
 import { type Driver, systemRandom } from "./driver.ts";
@@ -21,23 +23,30 @@ import {
   type DiscoverOptions,
   type PingOptions,
   socketOptions,
+  streamBindings,
 } from "./endpoint_options.ts";
 import { askGroup, type GroupInit } from "./group.ts";
 import { methodCode } from "./methods.ts";
 import type { CoAPNotification } from "./notification.ts";
 import { Observations, type ObserveInit } from "./observe.ts";
-import { type CoAPRequestInit, parseUri } from "./outgoing.ts";
+import { type CoAPRequestInit, isStream, parseUri } from "./outgoing.ts";
 import type { ClientCore, Pending } from "./pending.ts";
 import { PendingPing } from "./pending_ping.ts";
 import { startRequest } from "./pending_request.ts";
 import { Memory } from "./recall.ts";
 import type { CoAPResponse } from "./response.ts";
 import { type EndpointStats, sumStats } from "./stats.ts";
+import { StreamDriver } from "./stream_driver.ts";
 import { familyOf, OwnSockets, Routes, type Sockets } from "./sockets.ts";
 import { destinationOf, parseProxy, type Via } from "./via.ts";
 
 /** A client on the sockets of somebody else, a server's. */
-export let clientOn: (sockets: Sockets, resolve: Resolve, clock: Clock) => CoAPClient;
+export let clientOn: (
+  sockets: Sockets | undefined,
+  streams: StreamDriver | undefined,
+  resolve: Resolve,
+  clock: Clock,
+) => CoAPClient;
 
 /** What pending things need of a client. */
 export let coreOf: (client: CoAPClient) => ClientCore;
@@ -49,7 +58,9 @@ export let driversOf: (client: CoAPClient) => readonly Driver[];
 export let sizesOf: (client: CoAPClient) => EngineSizes[];
 
 /**
- * A CoAP client: one UDP socket for each address family, bound on first use, towards any number of peers.
+ * A CoAP client: one UDP socket for each address family, bound on first use, towards any number of peers; over TCP and
+ * TLS (RFC 8323) one connection for each peer, opened when it is needed, kept for further requests and released when it
+ * has not been used for a while.
  *
  * A response of any code resolves, as with `fetch`. No response, a Reset or a failure of the network rejects with a
  * {@linkcode CoAPError}; an abort rejects with the signal's reason. With nothing pending the client lets the process
@@ -84,12 +95,16 @@ export let sizesOf: (client: CoAPClient) => EngineSizes[];
 export class CoAPClient implements AsyncDisposable {
   #sockets: Sockets;
   #routes: Routes;
+  #connections: Connections;
+  /** What drives the connections; made for the first of them. */
+  #streams: StreamDriver | undefined = undefined;
   readonly #clock: Clock;
   readonly #memory: Memory;
   readonly #via: Via | undefined;
   readonly #pending = new Set<Pending>();
   readonly #core: ClientCore;
   readonly #observations: Observations;
+
   #closing: Promise<void> | undefined = undefined;
 
   /**
@@ -108,23 +123,31 @@ export class CoAPClient implements AsyncDisposable {
     const family = hostname !== undefined && isAddress(hostname)
       ? familyOf(hostname)
       : options.family;
+    const driverOptions = {
+      clock: this.#clock,
+      random: options.random ?? systemRandom,
+      parameters: options.parameters,
+      limits: options.limits,
+      blockSize: options.blockSize,
+      extendedTokens: options.extendedTokens,
+      keepAlive: false,
+      maxDatagramSize: options.maxDatagramSize,
+      onMessage: options.onMessage,
+      onMalformed: options.onMalformed,
+      onError: options.onError,
+    };
     this.#sockets = new OwnSockets(
       options.transport ?? bindUdp,
       { ...socketOptions(options), hostname, port: checkPort(port) },
-      {
-        clock: this.#clock,
-        random: options.random ?? systemRandom,
-        parameters: options.parameters,
-        limits: options.limits,
-        blockSize: options.blockSize,
-        extendedTokens: options.extendedTokens,
-        keepAlive: false,
-        maxDatagramSize: options.maxDatagramSize,
-        onMessage: options.onMessage,
-        onMalformed: options.onMalformed,
-        onError: options.onError,
-      },
+      driverOptions,
       options.connect ?? false,
+    );
+    const { tls, connection } = options;
+    deriveConnectionParameters(connection);
+    const bindings = streamBindings(options.streamTransport);
+    this.#connections = new Connections(
+      () => this.#streams ??= new StreamDriver({ ...driverOptions, connection, tls, bindings }),
+      this.#clock,
     );
     this.#routes = new Routes(this.#sockets, options.resolve ?? resolveHost, this.#clock, family);
     const { cache = false, backOff = true } = options;
@@ -143,10 +166,15 @@ export class CoAPClient implements AsyncDisposable {
   }
 
   static {
-    clientOn = (sockets, resolve, clock) => {
-      const client = new CoAPClient({ clock });
-      client.#sockets = sockets;
-      client.#routes = new Routes(sockets, resolve, clock, undefined);
+    clientOn = (sockets, streams, resolve, clock) => {
+      const client = new CoAPClient({ clock, resolve });
+      if (sockets !== undefined) {
+        client.#sockets = sockets;
+        client.#routes = new Routes(sockets, resolve, clock, undefined);
+      }
+      if (streams !== undefined) {
+        client.#connections = new Connections(() => streams, clock);
+      }
       return client;
     };
     coreOf = (client) => client.#core;
@@ -155,14 +183,18 @@ export class CoAPClient implements AsyncDisposable {
       if (client.#closing !== undefined || !(sockets instanceof OwnSockets)) return [];
       return sockets.drivers;
     };
-    sizesOf = (client) => driversOf(client).map((driver) => driver.sizes);
+    sizesOf = (client) => {
+      const streams = client.#closing === undefined ? client.#streams : undefined;
+      const drivers: readonly Driver[] = driversOf(client);
+      return (streams === undefined ? drivers : [...drivers, streams]).map(({ sizes }) => sizes);
+    };
   }
 
   /**
    * Sends a request and waits for its response.
    *
    * @param method a name such as `"GET"`, in any case, or a code, 1 to 31
-   * @param uri an absolute URI of the scheme `coap`, or of any where a proxy is asked
+   * @param uri an absolute URI of the schemes `coap`, `coap+tcp` and `coaps+tcp`, or of any where a proxy is asked
    * @throws {CoAPError} (the promise rejects) with reason `invalid-uri`, `invalid-option`, `invalid-code` or
    * `unsupported-scheme` where the request is none: then nothing was sent; `name-resolution` or `transport` where the
    * peer can not be reached, `refused` where its host says that nobody listens; `timeout`, `reset`, `message-ids`,
@@ -363,7 +395,10 @@ export class CoAPClient implements AsyncDisposable {
    * second; after `close` they stay as they were. The client of a server has those of the server's socket.
    */
   stats(): EndpointStats {
-    return sumStats(this.#sockets.drivers);
+    const streams = this.#streams;
+    return sumStats(
+      streams === undefined ? this.#sockets.drivers : [...this.#sockets.drivers, streams],
+    );
   }
 
   /**
@@ -374,7 +409,7 @@ export class CoAPClient implements AsyncDisposable {
     if (this.#closing === undefined) {
       this.#closing = Promise.resolve(); // for those who call it from what rejects now
       for (const pending of this.#pending) pending.cancel("closed", CLOSED);
-      this.#closing = this.#sockets.close();
+      this.#closing = Promise.all([this.#sockets.close(), this.#streams?.close()]).then(() => {});
     }
     return this.#closing;
   }
@@ -390,7 +425,11 @@ export class CoAPClient implements AsyncDisposable {
 
   #start(pending: Pending, parts: UriParts): void {
     if (this.#closing !== undefined) return pending.cancel("closed", CLOSED);
-    pending.start(() => this.#routes.find(parts.host, parts.hostIsAddress, parts.port));
+    pending.start(() =>
+      isStream(parts.scheme)
+        ? this.#connections.find(parts)
+        : this.#routes.find(parts.host, parts.hostIsAddress, parts.port)
+    );
   }
 }
 

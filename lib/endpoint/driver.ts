@@ -6,8 +6,10 @@ import { Engine, type EngineSizes } from "../engine/engine.ts";
 import type { RandomSource } from "../engine/entropy.ts";
 import type { Stats } from "../engine/stats.ts";
 import type {
+  AbandonedEvent,
   AnsweredEvent,
   BodyEvent,
+  ConnectionEvent,
   EngineEvent,
   EngineOptions,
   ExchangeId,
@@ -65,6 +67,20 @@ export interface Call {
   onUnreachable(error: Error): void;
 }
 
+/** Where what is sent goes out. */
+export interface Outlet {
+  /** Queues a message. */
+  send(flow: Flow, bytes: Uint8Array): void;
+  /** Sends what is queued. */
+  flush(): void;
+  /** Keeps the process alive. */
+  ref(): void;
+  /** Lets the process end. */
+  unref(): void;
+  /** Closes it. */
+  close(): Promise<void>;
+}
+
 /** How a driver is made. */
 export interface DriverOptions extends EngineOptions {
   /** Tells and keeps the time. */
@@ -79,6 +95,8 @@ export interface DriverOptions extends EngineOptions {
   onAnswered?: (event: AnsweredEvent) => void;
   /** Hears of observers that are none any more. */
   onUnobserved?: (event: UnobservedEvent) => void;
+  /** Hears of requests whose peer's connection is gone. */
+  onAbandoned?: (event: AbandonedEvent) => void;
   /** Hears of datagrams that are no message. */
   onMalformed?: (error: CoAPError, peer: Flow) => void;
   /** Longest datagram taken, bytes. @default {65535} */
@@ -102,20 +120,22 @@ function isPassing(error: Error): boolean {
 
 /** Drives an engine over one transport. */
 export class Driver implements TransportHandler {
-  readonly #engine: Engine;
-  readonly #clock: Clock;
-  readonly #options: DriverOptions;
+  protected readonly engine: Engine;
+  protected readonly clock: Clock;
+  protected readonly options: DriverOptions;
   readonly #calls = new Map<ExchangeId, Call>();
   readonly #fire = (): void => this.#expire();
   readonly #flushSoon = (): void => {
     this.#scheduled = false;
-    this.#flush();
+    this.flush();
   };
+  protected outlet: Outlet | undefined = undefined;
   #transport: Transport | undefined = undefined;
   #keepAlive: boolean;
-  #closing: Promise<void> | undefined = undefined;
+  #held = 0;
+  protected closing: Promise<void> | undefined = undefined;
   /** Whether the transport is about to call `turn`. */
-  #turning = false;
+  protected turning = false;
   #scheduled = false;
   #draining = false;
   #timer: ClockTimer | undefined = undefined;
@@ -124,21 +144,36 @@ export class Driver implements TransportHandler {
 
   /** @throws {RangeError} where a parameter or limit is out of range */
   constructor(options: DriverOptions) {
-    this.#engine = new Engine(options);
-    this.#clock = options.clock;
-    this.#options = options;
+    this.engine = new Engine(options);
+    this.clock = options.clock;
+    this.options = options;
     this.#keepAlive = options.keepAlive;
   }
 
   /** Binds a transport. Rejects with what `bind` rejects with. */
   async bind(bind: Bind, options: BindOptions): Promise<this> {
     this.#transport = await bind(options, this);
-    const { backlog } = this.#options;
+    const { backlog } = this.options;
     const size = this.#transport.bufferSizes?.receive;
     if (backlog !== undefined && size !== undefined) backlog.bufferSize = size;
-    if (!this.#keepAlive && this.#calls.size === 0) this.#transport.unref();
-    this.#flush(); // what came before the promise had settled
+    this.attach(this.#transport);
+    this.flush(); // what came before the promise had settled
     return this;
+  }
+
+  /** What is sent goes out here. */
+  protected attach(outlet: Outlet): void {
+    this.outlet = outlet;
+    if (!this.#keepAlive && this.#calls.size === 0 && this.#held === 0) outlet.unref();
+  }
+
+  /** Keeps the process alive until `letGo`, for what is not a call yet. */
+  protected hold(): void {
+    if (++this.#held === 1 && this.#calls.size === 0 && !this.#keepAlive) this.outlet!.ref();
+  }
+
+  protected letGo(): void {
+    if (--this.#held === 0 && this.#calls.size === 0 && !this.#keepAlive) this.outlet!.unref();
   }
 
   /** The bound address. */
@@ -154,19 +189,19 @@ export class Driver implements TransportHandler {
   /** Keeps the process alive also while no call is under way, or does not any more. */
   set keepAlive(keepAlive: boolean) {
     this.#keepAlive = keepAlive;
-    if (this.#calls.size > 0) return;
-    if (keepAlive) this.#transport!.ref();
-    else this.#transport!.unref();
+    if (this.#calls.size > 0 || this.#held > 0) return;
+    if (keepAlive) this.outlet!.ref();
+    else this.outlet!.unref();
   }
 
   /** What the engine has counted. */
   get stats(): Stats {
-    return this.#engine.stats;
+    return this.engine.stats;
   }
 
   /** What the engine holds. */
   get sizes(): EngineSizes {
-    return this.#engine.sizes;
+    return this.engine.sizes;
   }
 
   /** The path to a peer. */
@@ -178,64 +213,64 @@ export class Driver implements TransportHandler {
 
   /** Sends a request. Throws as `Engine.request`. */
   request(flow: Flow, outline: Outline, options: RequestOptions, call: Call): ExchangeId {
-    return this.#start(this.#engine.request(this.#clock.now(), flow, outline, options), call);
+    return this.#start(this.engine.request(this.clock.now(), flow, outline, options), call);
   }
 
   /** Sends a ping. Throws as `Engine.ping`. */
   ping(flow: Flow, call: Call): ExchangeId {
-    return this.#start(this.#engine.ping(this.#clock.now(), flow), call);
+    return this.#start(this.engine.ping(this.clock.now(), flow), call);
   }
 
   #start(id: ExchangeId, call: Call): ExchangeId {
     this.#calls.set(id, call);
-    if (this.#calls.size === 1 && !this.#keepAlive) this.#transport!.ref();
-    this.#schedule();
+    if (this.#calls.size === 1 && !this.#keepAlive && this.#held === 0) this.outlet!.ref();
+    this.schedule();
     return id;
   }
 
   /** Gives more of the body of a request of ours, as asked for by `needBody`. */
   provide(id: ExchangeId, bytes: Uint8Array, last: boolean): void {
-    if (this.#closing !== undefined) return;
-    this.#engine.provide(this.#clock.now(), id, bytes, last);
-    this.#schedule();
+    if (this.closing !== undefined) return;
+    this.engine.provide(this.clock.now(), id, bytes, last);
+    this.schedule();
   }
 
   /** Asks for the next block of a response that is streamed. */
   consume(id: ExchangeId): void {
-    if (this.#closing !== undefined) return;
-    this.#engine.consume(this.#clock.now(), id);
-    this.#schedule();
+    if (this.closing !== undefined) return;
+    this.engine.consume(this.clock.now(), id);
+    this.schedule();
   }
 
   /** Answers a request of a peer. Throws as `Engine.respond`; after `close` nothing happens. */
   respond(id: ExchangeId, outline: Outline, options?: ResponseOptions): void {
-    if (this.#closing !== undefined) return;
-    this.#engine.respond(this.#clock.now(), id, outline, options);
-    this.#schedule();
+    if (this.closing !== undefined) return;
+    this.engine.respond(this.clock.now(), id, outline, options);
+    this.schedule();
   }
 
   /** Answers a request of a peer 4.01 with an Echo value. */
   challenge(id: ExchangeId): void {
-    if (this.#closing !== undefined) return;
-    this.#engine.challenge(this.#clock.now(), id);
-    this.#schedule();
+    if (this.closing !== undefined) return;
+    this.engine.challenge(this.clock.now(), id);
+    this.schedule();
   }
 
   /** Answers a request of a peer 5.03: there is no time for it. */
   shed(id: ExchangeId): void {
-    if (this.#closing !== undefined) return;
-    this.#engine.shed(this.#clock.now(), id);
-    this.#schedule();
+    if (this.closing !== undefined) return;
+    this.engine.shed(this.clock.now(), id);
+    this.schedule();
   }
 
   /** The different requests by which a resource is observed. */
   observed(resource: string): Variant[] {
-    return this.#engine.observed(resource);
+    return this.engine.observed(resource);
   }
 
   /** How many observe a resource. */
   countObservers(resource: string): number {
-    return this.#engine.countObservers(resource);
+    return this.engine.countObservers(resource);
   }
 
   /** Sends a state to observers. Throws as `Engine.notify`; after `close` there are none. */
@@ -245,55 +280,55 @@ export class Driver implements TransportHandler {
     outline: Outline,
     options?: NotifyOptions,
   ): number {
-    if (this.#closing !== undefined) return 0;
-    const count = this.#engine.notify(this.#clock.now(), resource, variant, outline, options);
-    this.#schedule();
+    if (this.closing !== undefined) return 0;
+    const count = this.engine.notify(this.clock.now(), resource, variant, outline, options);
+    this.schedule();
     return count;
   }
 
   /** Forgets all observers, without a word to them. */
   forgetObservers(): void {
-    if (this.#closing !== undefined) return;
-    this.#engine.forgetObservers(this.#clock.now());
-    this.#drain();
+    if (this.closing !== undefined) return;
+    this.engine.forgetObservers(this.clock.now());
+    this.drain();
   }
 
   /** The token of a request of ours that waits for a response. */
   token(id: ExchangeId): Uint8Array | undefined {
-    return this.#engine.token(id);
+    return this.engine.token(id);
   }
 
   /** Ends an observation of ours, whose exchange goes on until the server has answered. Answers whether there is one. */
   deregister(id: ExchangeId): boolean {
-    if (this.#closing !== undefined) return false;
-    const done = this.#engine.deregister(this.#clock.now(), id);
-    this.#schedule();
+    if (this.closing !== undefined) return false;
+    const done = this.engine.deregister(this.clock.now(), id);
+    this.schedule();
     return done;
   }
 
   /** Gives up a request of ours, a ping, or a request of a peer. */
   cancel(id: ExchangeId): void {
-    if (this.#closing !== undefined) return;
-    this.#engine.cancel(this.#clock.now(), id);
+    if (this.closing !== undefined) return;
+    this.engine.cancel(this.clock.now(), id);
     this.#end(id);
-    this.#schedule();
+    this.schedule();
   }
 
   /** Sends what is ready to leave and closes the transport. Calls under way get no outcome. */
   close(): Promise<void> {
-    if (this.#closing === undefined) {
-      this.#flush();
+    if (this.closing === undefined) {
+      this.flush();
       this.#disarm();
-      this.#closing = this.#transport?.close() ?? Promise.resolve();
+      this.closing = this.outlet?.close() ?? Promise.resolve();
     }
-    return this.#closing;
+    return this.closing;
   }
 
   #end(id: ExchangeId): Call | undefined {
     const call = this.#calls.get(id);
     if (call === undefined) return undefined;
     this.#calls.delete(id);
-    if (this.#calls.size === 0 && !this.#keepAlive) this.#transport!.unref();
+    if (this.#calls.size === 0 && !this.#keepAlive && this.#held === 0) this.outlet!.unref();
     return call;
   }
 
@@ -301,31 +336,31 @@ export class Driver implements TransportHandler {
 
   /** @ignore */
   receive(flow: Flow, bytes: Uint8Array): void {
-    if (this.#closing !== undefined) return;
-    const now = this.#clock.now();
-    const { backlog } = this.#options;
-    if (backlog !== undefined) backlog.read(now, !this.#turning);
-    this.#turning = true;
-    if (this.#options.onMessage !== undefined) this.#show("in", flow, bytes, now);
-    const { maxDatagramSize } = this.#options;
+    if (this.closing !== undefined) return;
+    const now = this.clock.now();
+    const { backlog } = this.options;
+    if (backlog !== undefined) backlog.read(now, !this.turning);
+    this.turning = true;
+    if (this.options.onMessage !== undefined) this.show("in", flow, bytes, now);
+    const { maxDatagramSize } = this.options;
     if (maxDatagramSize !== undefined && bytes.length > maxDatagramSize) {
       return this.#reject(flow, `${bytes.length} bytes are too many`);
     }
-    this.#engine.receive(now, flow, bytes);
-    this.#drain();
+    this.engine.receive(now, flow, bytes);
+    this.drain();
   }
 
   /** @ignore */
   turn(): void {
-    this.#turning = false;
-    this.#flush();
-    const { backlog } = this.#options;
-    if (backlog !== undefined) backlog.turned(this.#clock.now());
+    this.turning = false;
+    this.flush();
+    const { backlog } = this.options;
+    if (backlog !== undefined) backlog.turned(this.clock.now());
   }
 
   /** @ignore */
   error(error: Error, flow?: Flow): void {
-    if (this.#closing !== undefined) return;
+    if (this.closing !== undefined) return;
     if (flow !== undefined && !isPassing(error)) {
       for (const [id, call] of [...this.#calls]) {
         if (call.flow?.key !== flow.key) continue;
@@ -333,14 +368,14 @@ export class Driver implements TransportHandler {
         call.onUnreachable(error);
       }
     }
-    this.#report(error);
+    this.report(error);
   }
 
   // -------------------------------------------------------------- a turn
 
   /** Calls of one turn of the event loop leave together. */
-  #schedule(): void {
-    if (this.#scheduled || this.#turning) return;
+  protected schedule(): void {
+    if (this.#scheduled || this.turning) return;
     this.#scheduled = true;
     queueMicrotask(this.#flushSoon);
   }
@@ -348,55 +383,62 @@ export class Driver implements TransportHandler {
   #expire(): void {
     this.#timer = undefined;
     this.#armedFor = Infinity;
-    const now = this.#clock.now();
+    const now = this.clock.now();
     // An early timer (a request has ended meanwhile, a clamped delay) is only set again.
-    if (this.#engine.deadline <= now) this.#engine.tick(now);
-    this.#flush();
+    if (this.engine.deadline <= now) this.engine.tick(now);
+    this.flush();
   }
 
-  #flush(): void {
-    const transport = this.#transport;
-    if (transport === undefined || this.#closing !== undefined) return;
-    this.#drain();
-    let transmit = this.#engine.pollTransmit();
-    if (transmit !== undefined) {
-      const now = this.#options.onMessage === undefined ? 0 : this.#clock.now();
-      do {
-        if (this.#options.onMessage !== undefined) {
-          this.#show("out", transmit.flow, transmit.bytes, now);
-        }
-        transport.send(transmit.flow, transmit.bytes);
-        transmit = this.#engine.pollTransmit();
-      } while (transmit !== undefined);
-      transport.flush();
-    }
-    const { deadline } = this.#engine;
+  /** Sends what is ready to leave. */
+  protected flush(): void {
+    const { outlet } = this;
+    if (outlet === undefined || this.closing !== undefined) return;
+    this.drain();
+    this.transmit(outlet);
+    const { deadline } = this.engine;
     if (deadline < this.#armedFor) this.#arm(deadline);
+  }
+
+  /** Hands all that is ready to the transport. */
+  protected transmit(outlet: Outlet): void {
+    let transmit = this.engine.pollTransmit();
+    if (transmit !== undefined) {
+      const now = this.options.onMessage === undefined ? 0 : this.clock.now();
+      do {
+        if (this.options.onMessage !== undefined) {
+          this.show("out", transmit.flow, transmit.bytes, now);
+        }
+        outlet.send(transmit.flow, transmit.bytes);
+        transmit = this.engine.pollTransmit();
+      } while (transmit !== undefined);
+      outlet.flush();
+    }
   }
 
   #arm(at: number): void {
     this.#disarm();
     this.#armedFor = at;
-    this.#timer = this.#clock.setTimer(this.#fire, at);
-    this.#clock.unref?.(this.#timer); // it is the transport that keeps the process alive
+    this.#timer = this.clock.setTimer(this.#fire, at);
+    this.clock.unref?.(this.#timer); // it is the transport that keeps the process alive
   }
 
   #disarm(): void {
-    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
+    if (this.#timer !== undefined) this.clock.clearTimer(this.#timer);
     this.#timer = undefined;
   }
 
-  #drain(): void {
+  /** Hands on what the engine has to tell. */
+  protected drain(): void {
     if (this.#draining) return;
     this.#draining = true;
-    let event = this.#engine.pollEvent();
+    let event = this.engine.pollEvent();
     while (event !== undefined) {
       try {
         this.#dispatch(event);
       } catch (error) {
-        this.#report(error);
+        this.report(error);
       }
-      event = this.#engine.pollEvent();
+      event = this.engine.pollEvent();
     }
     this.#draining = false;
   }
@@ -404,8 +446,8 @@ export class Driver implements TransportHandler {
   #dispatch(event: EngineEvent): void {
     switch (event.type) {
       case "request":
-        if (this.#options.backlog?.isLate) return this.shed(event.id);
-        return this.#options.onRequest?.(event);
+        if (this.options.backlog?.isLate) return this.shed(event.id);
+        return this.options.onRequest?.(event);
       case "failed":
       case "groupEnd":
       case "pong":
@@ -420,36 +462,44 @@ export class Driver implements TransportHandler {
       case "progress":
         return this.#calls.get(event.id)?.onEvent(event);
       case "answered":
-        return this.#options.onAnswered?.(event);
+        return this.options.onAnswered?.(event);
       case "unobserved":
-        return this.#options.onUnobserved?.(event);
+        return this.options.onUnobserved?.(event);
       case "rejected":
         return this.#reject(event.flow, event.message.error!.reason);
+      case "abandoned":
+        return this.options.onAbandoned?.(event);
+      default:
+        return this.onConnection(event);
     }
   }
 
+  /** Something happened to a connection: there are none here. */
+  protected onConnection(_event: ConnectionEvent): void {}
+
   #reject(peer: Flow, why: string): void {
-    const { onMalformed } = this.#options;
+    const { onMalformed } = this.options;
     if (onMalformed === undefined) return;
-    const text = `Datagram from "${peer.address}" port ${peer.port} is no message: ${why}`;
+    const what = this.options.reliable ? "Message" : "Datagram";
+    const text = `${what} from "${peer.address}" port ${peer.port} is no message: ${why}`;
     try {
       onMalformed(new CoAPError("malformed-message", text), peer);
     } catch (error) {
-      this.#report(error);
+      this.report(error);
     }
   }
 
-  #show(direction: "in" | "out", flow: Flow, bytes: Uint8Array, time: number): void {
+  protected show(direction: "in" | "out", flow: Flow, bytes: Uint8Array, time: number): void {
     try {
-      this.#options.onMessage!({ direction, flow, bytes, time });
+      this.options.onMessage!({ direction, flow, bytes, time });
     } catch (error) {
-      this.#report(error);
+      this.report(error);
     }
   }
 
-  #report(error: unknown): void {
+  protected report(error: unknown): void {
     try {
-      this.#options.onError?.(error);
+      this.options.onError?.(error);
     } catch {
       // There is nobody left to tell.
     }

@@ -1,9 +1,12 @@
 /** How clients and servers are made. @module */
 
+import type { ConnectionParameters } from "../connection_parameters.ts";
 import type { RandomSource } from "../engine/entropy.ts";
 import type { CoAPError } from "../errors.ts";
 import type { Flow } from "../flow.ts";
 import type { Limits, TransmissionParameters } from "../parameters.ts";
+import type { BindStream, ClientTlsOptions, StreamScheme } from "../transport/stream.ts";
+import { bindTcp } from "../transport/tcp.ts";
 import type { Bind, BindOptions, Resolve } from "../transport/transport.ts";
 import type { CacheOptions } from "./cache.ts";
 import type { Clock } from "./clock.ts";
@@ -18,6 +21,14 @@ export interface EndpointOptions {
    * @default {bindUdp}
    */
   transport?: Bind;
+  /**
+   * Makes the transports with connections (RFC 8323): TCP and TLS, or a simulated network.
+   *
+   * @default {bindTcp}
+   */
+  streamTransport?: BindStream;
+  /** Times of these connections that differ from the defaults. */
+  connection?: Partial<ConnectionParameters>;
   /**
    * Finds the addresses of host names.
    *
@@ -42,7 +53,8 @@ export interface EndpointOptions {
   limits?: Partial<Limits>;
   /**
    * Largest blocks sent and asked for, bytes: a power of two from 16 to 1024. A larger payload goes in blocks
-   * (RFC 7959), unseen. A server acts on a body when all of its blocks are there: those before the last are answered
+   * (RFC 7959), unseen; over connections, where this is not given, only what is larger than the peer's Max-Message-Size,
+   * and in blocks as large as that (RFC 8323 section 6). A server acts on a body when all of its blocks are there: those before the last are answered
    * 2.31, those out of order 4.08, those whose payload does not suit their size 4.00, as is the request for a block
    * beyond the end.
    *
@@ -161,6 +173,8 @@ export interface CoAPClientOptions extends EndpointOptions {
    * @default {false}
    */
   proxy?: string | URL | ProxySettings | false;
+  /** Certificates for `coaps+tcp`: the authorities that servers' are checked against, and the own one if they ask for it. */
+  tls?: ClientTlsOptions;
   /** Hears errors of the network, those too that no request fails of, and exceptions of `onMessage`. */
   onError?: (error: unknown) => void;
 }
@@ -211,4 +225,11 @@ export function checkTimeout(timeout: number | undefined): void {
   if (timeout !== undefined && !(timeout > 0)) {
     throw new RangeError(`Timeout must be above 0 ms: it is "${timeout}"`);
   }
+}
+
+/** What makes the transports of each scheme with connections. */
+export function streamBindings(
+  bind: BindStream = bindTcp,
+): Readonly<Partial<Record<StreamScheme, BindStream>>> {
+  return { "coap+tcp": bind, "coaps+tcp": bind };
 }

@@ -56,7 +56,7 @@ export class IncomingRequest<Params = unknown> {
   readonly options: readonly Option[];
   /** The token, 0 to 8 bytes. */
   readonly token: Uint8Array;
-  /** Whether the request came in a Confirmable message. */
+  /** Whether the request came in a Confirmable message, or over a reliable transport. */
   readonly confirmable: boolean;
   /** Whence the request came; `multicast` where it was sent to a group. */
   readonly peer: Flow;
@@ -186,10 +186,10 @@ export class IncomingRequest<Params = unknown> {
    * @throws {CoAPError} `invalid-uri` where the host that the peer sent is none
    */
   get uri(): string {
-    const { local } = this.peer;
+    const { scheme = "coap", hostname, local } = this.peer;
     return composeUri({
-      scheme: "coap",
-      host: local ?? this.#local.address,
+      scheme,
+      host: hostname ?? local ?? this.#local.address,
       port: this.#local.port,
       options: this.options,
     });

@@ -3,7 +3,7 @@
 import type { Variant } from "../engine/types.ts";
 import { OptionNumber, stringOptions } from "../wire/option.ts";
 import { decomposeUri } from "../wire/uri.ts";
-import type { Driver } from "./driver.ts";
+import type { Observed } from "./broadcast.ts";
 import { composePath } from "./incoming_request.ts";
 import { CoAPResponse } from "./response.ts";
 import type { NotificationOptions, NotifyOptions } from "./serve_options.ts";
@@ -42,7 +42,7 @@ interface Target {
 
 /** Notifies the observers of a server. */
 export class Notifier {
-  readonly #driver: Driver;
+  readonly #driver: Observed;
   readonly #defaults: NotificationOptions;
   readonly #stateOf: StateOf;
   readonly #registrations = new Set<Registration>();
@@ -50,7 +50,7 @@ export class Notifier {
   readonly #runs = new Map<string, Run>();
 
   /** @throws {RangeError} where an option is out of its range */
-  constructor(driver: Driver, defaults: NotificationOptions, stateOf: StateOf) {
+  constructor(driver: Observed, defaults: NotificationOptions, stateOf: StateOf) {
     this.#driver = driver;
     this.#defaults = check(defaults);
     this.#stateOf = stateOf;

@@ -3,6 +3,7 @@
 import { CoAPError } from "../errors.ts";
 import type { Flow } from "../flow.ts";
 import type { Outline } from "../engine/types.ts";
+import type { StreamScheme } from "../transport/stream.ts";
 import { Code } from "../wire/code.ts";
 import { ContentFormat } from "../wire/content_format.ts";
 import { makeOption, type Option, OptionNumber } from "../wire/option.ts";
@@ -13,8 +14,10 @@ import { addEach, addOptions, type OptionInput } from "./options.ts";
 import { toBytes } from "./response.ts";
 import type { ProxySettings } from "./via.ts";
 
-/** Which URI schemes there is a transport for. */
-const TRANSPORTS: Partial<Record<UriParts["scheme"], "udp">> = { coap: "udp" };
+/** Whether connections are made for a URI scheme (RFC 8323 section 8). */
+export function isStream(scheme: UriParts["scheme"]): scheme is StreamScheme {
+  return scheme.endsWith("+tcp") || scheme.endsWith("+ws");
+}
 
 /** How far a transfer in blocks has come. */
 export interface TransferProgress {
@@ -134,7 +137,7 @@ export interface CoAPRequestInit {
  */
 export function parseUri(uri: string | URL): UriParts {
   const parts = decomposeUri(uri);
-  if (TRANSPORTS[parts.scheme] === undefined) {
+  if (parts.scheme !== "coap" && !isStream(parts.scheme)) {
     throw new CoAPError("unsupported-scheme", `No transport for "${parts.scheme}" yet: "${uri}"`);
   }
   return parts;

@@ -7,6 +7,7 @@ import { type Message, MessageType } from "../wire/message.ts";
 import type { Option } from "../wire/option.ts";
 import type { UriParts } from "../wire/uri.ts";
 import type { Clock } from "./clock.ts";
+import type { Observed } from "./broadcast.ts";
 import type { Driver } from "./driver.ts";
 import { IncomingRequest } from "./incoming_request.ts";
 import type { CoAPProxy } from "./proxy.ts";
@@ -17,6 +18,7 @@ import type { Handler, ServeOptions } from "./serve_options.ts";
 /** Whence a request came to its handler. */
 interface Origin {
   readonly host: ProxyHost;
+  readonly driver: Driver;
   readonly id: ExchangeId;
 }
 
@@ -45,7 +47,8 @@ export class ProxyHost {
   readonly clock: Clock;
   /** How the server was made. */
   readonly options: ServeOptions;
-  readonly #driver: Driver;
+  readonly #observed: Observed;
+  readonly #address: () => Address;
   readonly #proxy: CoAPProxy | undefined;
   readonly #handler: Handler;
   readonly #forwards: boolean;
@@ -53,18 +56,22 @@ export class ProxyHost {
   readonly #lodgers: Lodger[] = [];
 
   /**
+   * @param observed the observers of the server
+   * @param address where it is bound
    * @param proxy what stands beside the handler
    * @param forwards whether the handler itself hands requests on
    */
   constructor(
-    driver: Driver,
+    observed: Observed,
+    address: () => Address,
     clock: Clock,
     options: ServeOptions,
     proxy: CoAPProxy | undefined,
     handler: Handler,
     forwards: boolean,
   ) {
-    this.#driver = driver;
+    this.#observed = observed;
+    this.#address = address;
     this.clock = clock;
     this.options = options;
     this.#proxy = proxy;
@@ -74,7 +81,7 @@ export class ProxyHost {
 
   /** The bound address and port of the server. */
   get address(): Address {
-    return this.#driver.address;
+    return this.#address();
   }
 
   // -------------------------------------------------------------- for the server
@@ -93,8 +100,8 @@ export class ProxyHost {
   }
 
   /** Notes whence a request came. */
-  admit(request: IncomingRequest, id: ExchangeId): void {
-    ORIGINS.set(request, { host: this, id });
+  admit(request: IncomingRequest, driver: Driver, id: ExchangeId): void {
+    ORIGINS.set(request, { host: this, driver, id });
   }
 
   /** What is answered to a request to the server itself with an option that only a proxy may let pass. */
@@ -150,17 +157,18 @@ export class ProxyHost {
    * dropped.
    */
   register(request: IncomingRequest, response: Content, resource: string): void {
-    this.#driver.respond(ORIGINS.get(request)!.id, response, { observe: resource });
+    const { driver, id } = ORIGINS.get(request)!;
+    driver.respond(id, response, { observe: resource });
   }
 
   /** Sends a state to the observers of a resource. */
   notify(resource: string, state: Content): void {
-    this.#driver.notify(resource, undefined, state, this.options.notifications);
+    this.#observed.notify(resource, undefined, state, this.options.notifications);
   }
 
   /** Whether anybody observes a resource. */
   isObserved(resource: string): boolean {
-    return this.#driver.countObservers(resource) > 0;
+    return this.#observed.countObservers(resource) > 0;
   }
 
   /** Calls back whenever an observer of the resource has left, until `forget`. */

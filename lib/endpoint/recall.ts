@@ -54,7 +54,9 @@ export class Memory {
 
   /** Looks what is known about a request. */
   recall(scheme: string, flow: Flow, request: Outline, mode: CacheMode = "default"): Recall {
-    return new Recall(this, `${scheme} ${flow.key}`, request, mode);
+    // A server is the same whatever the connection.
+    const { hostname = "", address, port } = flow;
+    return new Recall(this, `${scheme} ${hostname} ${address}:${port}`, request, mode);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { UnobservedReason } from "../engine/types.ts";
 import type { Address } from "../flow.ts";
+import type { ListenOptions, ServerTlsOptions } from "../transport/stream.ts";
 import type { GroupMembership } from "../transport/transport.ts";
 import type { CoAPClient } from "./client.ts";
 import type { EndpointOptions } from "./endpoint_options.ts";
@@ -91,6 +92,26 @@ export interface ServeOptions extends EndpointOptions {
    * @default {4}
    */
   family?: 4 | 6;
+  /**
+   * Whether to serve over UDP, at `hostname` and `port`.
+   *
+   * @default {true}
+   */
+  udp?: boolean;
+  /**
+   * Serve over TCP as well (RFC 8323), with the same handler: where to listen, or `true` for the `hostname` and the port
+   * of UDP.
+   *
+   * @default {false}
+   */
+  tcp?: boolean | Omit<ListenOptions, "tls">;
+  /**
+   * Serve over TLS as well (RFC 8323), with the same handler: where to listen, by default at `hostname` and port 5684,
+   * and the certificates.
+   *
+   * @default none
+   */
+  tls?: ServerTls;
   /**
    * Groups to receive requests for (RFC 7252 section 8): their addresses, or `true` for All CoAP Nodes, 224.0.1.187 or
    * ff02::fd and ff05::fd by family. Such requests have `request.peer.multicast`; a `Router` answers them only for
@@ -184,7 +205,7 @@ export interface ServeOptions extends EndpointOptions {
   /**
    * Hears that an observation has ended, of the request that registered it (not the same object) and why:
    * `deregistered` by the client, `replaced` by that of another resource with the same token, by a `reset` or a
-   * `timeout`, by the `error` it was notified of, or the server was `closed`. With `limit` it never began: there are
+   * `timeout`, with the connection when that was `disconnected`, by the `error` it was notified of, or the server was `closed`. With `limit` it never began: there are
    * too many observers, and the request was answered as one that does not ask to observe.
    */
   onUnobserve?: (request: IncomingRequest, reason: UnobservedReason) => void;
@@ -195,13 +216,34 @@ export interface ServeOptions extends EndpointOptions {
   onError?: (error: unknown, request?: IncomingRequest) => void;
 }
 
+/** Where a server listens for TLS, and its certificates. */
+export interface ServerTls extends ServerTlsOptions {
+  /** Local address. @default that of the server */
+  hostname?: string;
+  /** Local port, 0 to 65535; 0 lets the system choose. @default {5684} */
+  port?: number;
+}
+
+/** Where a server is bound, by transport; undefined where it does not serve over it. */
+export interface ServerAddresses {
+  /** Datagrams, `coap`. */
+  readonly udp: Address | undefined;
+  /** Connections, `coap+tcp`. */
+  readonly tcp: Address | undefined;
+  /** Secured connections, `coaps+tcp`. */
+  readonly tls: Address | undefined;
+}
+
 /** A server that is up. */
 export interface Server extends AsyncDisposable {
-  /** The bound address and port. */
+  /** The bound address and port: of UDP, else of the first of `tcp` and `tls`. */
   readonly address: Address;
+  /** The bound addresses and ports of all transports. */
+  readonly addresses: ServerAddresses;
   /**
-   * A client on the server's own socket: what it sends comes from the server's port, through the same NAT binding.
-   * It ends with the server.
+   * A client on the server's own socket: what it sends comes from the server's port, through the same NAT binding. For
+   * `${peer.scheme}://${peer.address}:${peer.port}` of a peer that has opened a connection it uses that. It ends with the
+   * server.
    */
   readonly client: CoAPClient;
   /**

@@ -1,7 +1,7 @@
 /** The server. @module */
 
 import { CoAPError } from "../errors.ts";
-import type { Address } from "../flow.ts";
+import type { Address, Flow } from "../flow.ts";
 import type { ExchangeId, RequestEvent, UnobservedEvent, Variant } from "../engine/types.ts";
 import { resolveHost } from "../transport/resolve.ts";
 import type { GroupMembership } from "../transport/transport.ts";
@@ -10,8 +10,10 @@ import { Code } from "../wire/code.ts";
 import { Backlog } from "./backlog.ts";
 import { clientOn, type CoAPClient } from "./client.ts";
 import { systemClock } from "./clock.ts";
-import { Driver, systemRandom } from "./driver.ts";
-import { checkPort, socketOptions } from "./endpoint_options.ts";
+import { Broadcast, type Observed } from "./broadcast.ts";
+import { Driver, type DriverOptions, systemRandom } from "./driver.ts";
+import { StreamDriver } from "./stream_driver.ts";
+import { checkPort, socketOptions, streamBindings } from "./endpoint_options.ts";
 import {
   abort,
   CHALLENGE,
@@ -32,6 +34,7 @@ import type {
   NotifyOptions,
   ServeOptions,
   Server,
+  ServerAddresses,
 } from "./serve_options.ts";
 
 export type {
@@ -41,6 +44,8 @@ export type {
   NotifyOptions,
   ServeOptions,
   Server,
+  ServerAddresses,
+  ServerTls,
 } from "./serve_options.ts";
 
 /** What drives a server, while it is open. */
@@ -111,14 +116,21 @@ class CoAPServer implements Server {
   readonly client: CoAPClient;
   readonly #options: ServeOptions;
   readonly #handler: Handler;
-  readonly #driver: Driver;
+  /** UDP, unless that is not wanted. */
+  readonly #datagrams: Driver | undefined;
+  /** TCP and TLS, where they are wanted. */
+  readonly #streams: StreamDriver | undefined;
+  readonly #drivers: readonly Driver[];
+  readonly #observed: Observed;
   readonly #notifier: Notifier;
   /** Set where only so many requests may be at the handler. */
-  readonly #turns: Turns | undefined;
+  readonly #turns: Turns<{ id: ExchangeId; peer: Flow }> | undefined;
   /** Set where requests may have to be handed on. */
   readonly #host: ProxyHost | undefined;
   /** Requests whose handlers have returned a promise. */
   readonly #open = new Set<IncomingRequest>();
+  /** Those of connections, which may be lost meanwhile. */
+  readonly #overStreams = new Map<ExchangeId, IncomingRequest>();
   #address: Address = { address: "", port: 0 };
   #closing: Promise<void> | undefined = undefined;
 
@@ -135,7 +147,7 @@ class CoAPServer implements Server {
     const proxies = forwards || proxy !== undefined;
     const { concurrency = Infinity, maxWait = MAX_WAIT } = options;
     checkWaiting(concurrency, maxWait);
-    this.#driver = new Driver({
+    const driverOptions: DriverOptions = {
       clock,
       random: options.random ?? systemRandom,
       parameters: options.parameters,
@@ -154,28 +166,44 @@ class CoAPServer implements Server {
       maxDatagramSize: options.maxDatagramSize,
       onMessage: options.onMessage,
       onMalformed: options.onMalformed,
+      onAbandoned: ({ id }) => this.#onAbandoned(id),
       onError: onError && ((error) => onError(error)),
-    });
+    };
+    const { udp = true } = options;
+    this.#datagrams = udp ? new Driver(driverOptions) : undefined;
+    const listens = options.tcp || options.tls;
+    if (!udp && !listens) throw new TypeError("A server needs a transport: udp, tcp or tls");
+    this.#streams = listens
+      ? new StreamDriver({
+        ...driverOptions,
+        connection: options.connection,
+        bindings: streamBindings(options.streamTransport),
+      })
+      : undefined;
+    this.#drivers = [this.#datagrams, this.#streams].filter((driver) => driver !== undefined);
+    this.#observed = this.#drivers.length === 1 ? this.#drivers[0]! : new Broadcast(this.#drivers);
     this.#notifier = new Notifier(
-      this.#driver,
+      this.#observed,
       options.notifications ?? {},
       (variant) => this.#stateOf(variant),
     );
-    const driver = this.#driver;
     this.#turns = concurrency === Infinity
       ? undefined
-      : new Turns(concurrency, maxWait, clock, (id) => driver.shed(id));
+      : new Turns(concurrency, maxWait, clock, ({ id, peer }) => this.#driverFor(peer).shed(id));
+    const address = (): Address => this.#address;
     this.#host = proxies
-      ? new ProxyHost(driver, clock, options, proxy, this.#handler, forwards)
+      ? new ProxyHost(this.#observed, address, clock, options, proxy, this.#handler, forwards)
       : undefined;
-    const sockets = { driver: () => driver, drivers: [driver], close: () => Promise.resolve() };
-    this.client = clientOn(sockets, options.resolve ?? resolveHost, clock);
+    const driver = this.#datagrams;
+    const sockets = driver &&
+      { driver: () => driver, drivers: [driver], close: () => Promise.resolve() };
+    this.client = clientOn(sockets, this.#streams, options.resolve ?? resolveHost, clock);
   }
 
   static {
     driverOf = (server) => {
       const own = server as CoAPServer;
-      return own.#closing === undefined ? own.#driver : undefined;
+      return own.#closing === undefined ? own.#drivers[0] : undefined;
     };
     proxyHostOf = (server) => {
       const own = server as CoAPServer;
@@ -184,16 +212,56 @@ class CoAPServer implements Server {
   }
 
   async bind(): Promise<this> {
-    const { hostname, port = 5683, family } = this.#options;
-    await this.#driver.bind(this.#options.transport ?? bindUdp, {
-      ...socketOptions(this.#options),
-      hostname,
-      port: checkPort(port),
-      family,
-      groups: groupsOf(this.#options),
-    });
-    this.#address = this.#driver.address;
+    const { hostname, port = 5683, family, tcp, tls } = this.#options;
+    try {
+      await this.#datagrams?.bind(this.#options.transport ?? bindUdp, {
+        ...socketOptions(this.#options),
+        hostname,
+        port: checkPort(port),
+        family,
+        groups: groupsOf(this.#options),
+      });
+      if (tcp) {
+        const own = tcp === true ? { port: this.#datagrams?.address.port ?? port } : tcp;
+        checkPort(own.port ?? 0);
+        await this.#streams!.listen("coap+tcp", { hostname, family, ...own });
+      }
+      if (tls) {
+        const { port, hostname: own = hostname, ...certificates } = tls;
+        checkPort(port ?? 0);
+        const listen = { hostname: own, family, port, tls: certificates };
+        await this.#streams!.listen("coaps+tcp", listen);
+      }
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.#address = this.#drivers[0]!.address;
     return this;
+  }
+
+  /** What drives the transport of a peer. */
+  #driverFor(peer: Flow): Driver {
+    return peer.scheme === undefined ? this.#datagrams! : this.#streams!;
+  }
+
+  /** Where the transport of a peer is bound. */
+  #boundTo({ scheme }: Flow): Address {
+    return scheme === undefined ? this.#address : this.#streams!.addressOf(scheme) ?? this.#address;
+  }
+
+  get addresses(): ServerAddresses {
+    return {
+      udp: this.#datagrams?.address,
+      tcp: this.#streams?.addressOf("coap+tcp"),
+      tls: this.#streams?.addressOf("coaps+tcp"),
+    };
+  }
+
+  /** Its connection is gone: nobody waits for the response. */
+  #onAbandoned(id: ExchangeId): void {
+    const request = this.#overStreams.get(id);
+    if (request !== undefined) abort(request, new CoAPError("transport", "Connection is lost"));
   }
 
   get address(): Address {
@@ -214,7 +282,7 @@ class CoAPServer implements Server {
   }
 
   stats(): EndpointStats {
-    return sumStats([this.#driver, ...this.#host?.drivers ?? []]);
+    return sumStats([...this.#drivers, ...this.#host?.drivers ?? []]);
   }
 
   close(): Promise<void> {
@@ -224,9 +292,11 @@ class CoAPServer implements Server {
       for (const request of this.#open) abort(request, closed);
       this.#open.clear();
       this.#turns?.clear();
-      this.#driver.forgetObservers();
+      this.#overStreams.clear();
+      this.#observed.forgetObservers();
       this.#closing = Promise.all([this.client.close(), this.#host?.close()])
-        .then(() => this.#driver.close());
+        .then(() => Promise.all(this.#drivers.map((driver) => driver.close())))
+        .then(() => {});
     }
     return this.#closing;
   }
@@ -237,12 +307,13 @@ class CoAPServer implements Server {
 
   #onRequest({ id, flow, message, fresh }: RequestEvent): void {
     const own = this.#host === undefined ? message : this.#host.own(message);
-    const request = new IncomingRequest(own ?? message, flow, this.#address, fresh);
-    this.#host?.admit(request, id);
+    const request = new IncomingRequest(own ?? message, flow, this.#boundTo(flow), fresh);
+    this.#host?.admit(request, this.#driverFor(flow), id);
     const refusal = own && (refuse(request) ?? this.#host?.refuse(request));
-    if (refusal !== undefined) return this.#driver.respond(id, refusal);
-    if (this.#turns === undefined) this.#handle(id, request, own !== undefined);
-    else this.#turns.enter(id, () => this.#handle(id, request, own !== undefined));
+    if (refusal !== undefined) return this.#driverFor(flow).respond(id, refusal);
+    const isOwn = own !== undefined;
+    if (this.#turns === undefined) this.#handle(id, request, isOwn);
+    else this.#turns.enter({ id, peer: flow }, () => this.#handle(id, request, isOwn));
   }
 
   /** Answers a request; a promise that resolves where it takes its time. */
@@ -273,12 +344,15 @@ class CoAPServer implements Server {
       ? this.#notifier.begin(request.pathname, request.query)
       : undefined;
     this.#open.add(request);
+    const overStream = request.peer.scheme !== undefined;
+    if (overStream) this.#overStreams.set(id, request);
     try {
       await done;
     } catch (error) {
       this.#fail(id, request, error);
     } finally {
       this.#open.delete(request);
+      if (overStream) this.#overStreams.delete(id);
     }
     try {
       if (registration !== undefined) await this.#notifier.end(registration);
@@ -294,7 +368,7 @@ class CoAPServer implements Server {
     result: CoAPResponse,
   ): Promise<void> | undefined {
     if (result === CHALLENGE) {
-      this.#driver.challenge(id);
+      this.#driverFor(request.peer).challenge(id);
       return undefined;
     }
     const response = represent(request, result, true);
@@ -307,7 +381,11 @@ class CoAPServer implements Server {
   }
 
   #send(id: ExchangeId, request: IncomingRequest, response: CoAPResponse, observed: boolean): void {
-    this.#driver.respond(id, response, observed ? { observe: request.pathname } : undefined);
+    this.#driverFor(request.peer).respond(
+      id,
+      response,
+      observed ? { observe: request.pathname } : undefined,
+    );
   }
 
   /** Whether the sender of a request becomes an observer. */
@@ -318,7 +396,7 @@ class CoAPServer implements Server {
   }
 
   #fail(id: ExchangeId, request: IncomingRequest, error: unknown): void {
-    this.#driver.respond(id, INTERNAL_ERROR);
+    this.#driverFor(request.peer).respond(id, INTERNAL_ERROR);
     this.#report(error, request);
   }
 
@@ -334,7 +412,7 @@ class CoAPServer implements Server {
   #stateOf({ request: message, flow }: Variant): CoAPResponse | Promise<CoAPResponse> {
     // It was fresh where it had to be, when it registered.
     const own = this.#host?.own(message) ?? message;
-    const request = new IncomingRequest(own, flow, this.#address, true);
+    const request = new IncomingRequest(own, flow, this.#boundTo(flow), true);
     const failed = (error: unknown): CoAPResponse => {
       this.#report(error, request);
       return INTERNAL_ERROR;
@@ -352,7 +430,8 @@ class CoAPServer implements Server {
 
   #onUnobserved({ request: message, resource, flow, reason }: UnobservedEvent): void {
     if (this.#host?.unobserved(resource)) return;
-    const request = new IncomingRequest(this.#host?.own(message) ?? message, flow, this.#address);
+    const own = this.#host?.own(message) ?? message;
+    const request = new IncomingRequest(own, flow, this.#boundTo(flow));
     try {
       this.#options.onUnobserve?.(request, reason);
     } catch (error) {

@@ -1,24 +1,24 @@
 /** Requests that wait for the handler. @module */
 
-import type { ExchangeId } from "../engine/types.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
 
-interface Waiting {
-  readonly id: ExchangeId;
+interface Waiting<T> {
+  /** What names it to `shed`. */
+  readonly id: T;
   readonly run: () => Promise<void> | undefined;
   /** When it is too late, ms. */
   readonly until: number;
 }
 
 /** Lets requests to the handler, so many at a time. The others wait, and are shed where they wait too long. */
-export class Turns {
+export class Turns<T> {
   readonly #limit: number;
   readonly #maxWait: number;
   readonly #clock: Clock;
-  readonly #shed: (id: ExchangeId) => void;
+  readonly #shed: (id: T) => void;
   #running = 0;
   /** Those that wait, from `#head` on. */
-  #queue: Waiting[] = [];
+  #queue: Waiting<T>[] = [];
   #head = 0;
   #timer: ClockTimer | undefined = undefined;
   #starting = false;
@@ -27,7 +27,7 @@ export class Turns {
    * @param limit how many at a time
    * @param maxWait how long one waits at most, ms
    */
-  constructor(limit: number, maxWait: number, clock: Clock, shed: (id: ExchangeId) => void) {
+  constructor(limit: number, maxWait: number, clock: Clock, shed: (id: T) => void) {
     this.#limit = limit;
     this.#maxWait = maxWait;
     this.#clock = clock;
@@ -40,7 +40,7 @@ export class Turns {
   }
 
   /** Runs at once or later. What runs must not throw; where it takes its time, it gives a promise that resolves. */
-  enter(id: ExchangeId, run: () => Promise<void> | undefined): void {
+  enter(id: T, run: () => Promise<void> | undefined): void {
     if (this.#running < this.#limit && this.waiting === 0) return this.#start(run);
     this.#queue.push({ id, run, until: this.#clock.now() + this.#maxWait });
     if (this.#timer === undefined) this.#arm();
@@ -79,7 +79,7 @@ export class Turns {
     if (this.waiting === 0) this.#disarm();
   }
 
-  #take(): Waiting {
+  #take(): Waiting<T> {
     const first = this.#queue[this.#head++]!;
     // Half of the array is dead by then: each element is moved about once.
     if (this.#head * 2 >= this.#queue.length) {

@@ -7,7 +7,7 @@ import { Turns } from "./turns.ts";
 class Bench {
   readonly clock = new ManualClock();
   readonly events: string[] = [];
-  readonly turns: Turns;
+  readonly turns: Turns<number>;
   readonly #open = new Map<number, () => void>();
 
   constructor(limit: number, maxWait: number) {

@@ -229,6 +229,11 @@ export class Engine {
     this.#signaling?.partial(now, flow, missing);
   }
 
+  /** Whether a connection is there and the peer's CSM has come; undefined where there is none. */
+  isOpen(flow: Flow): boolean | undefined {
+    return this.#signaling?.isOpen(flow);
+  }
+
   /** Whether the next message of a connection may be received. Where not, an event `resume` will tell when. */
   accepts(flow: Flow): boolean {
     return this.#signaling?.accepts(flow) ?? true;

@@ -136,6 +136,12 @@ export class Signaling implements MessageLayer {
     this.#arm(now, connection);
   }
 
+  /** Whether the peer's CSM has come; undefined where there is no connection. */
+  isOpen(flow: Flow): boolean | undefined {
+    const connection = this.#connection(flow);
+    return connection && connection.phase !== Phase.Opening;
+  }
+
   /** Whether the next message of a connection is to be handed over; else there will be an event `resume`. */
   accepts(flow: Flow): boolean {
     const connection = this.#connection(flow);

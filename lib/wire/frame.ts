@@ -75,9 +75,7 @@ export function frameSize(bytes: Uint8Array, start: number, end: number): number
       (bytes[start + 2]! << 16 | bytes[start + 3]! << 8 | bytes[start + 4]!);
   }
   const token = tokenSize(bytes, bytes[start]! & 0x0f, code + 1, end);
-  if (token >= 0) return code - start + 1 + token + length;
-  // A length that is known to be too much need not wait for the token's.
-  return nibble === 15 ? code - start + 1 + length : -1;
+  return token < 0 ? -1 : code - start + 1 + token + length;
 }
 
 /** The frame from `start` to `end` of a stream as a message without its length, in memory of its own. */
@@ -88,6 +86,14 @@ export function takeFrame(bytes: Uint8Array, start: number, end: number): Uint8A
   message.set(bytes.subarray(from, end));
   message[0] = first & 0x0f;
   return message;
+}
+
+/** The message of a frame that is not needed any more, in its memory. */
+export function stripLength(frame: Uint8Array): Uint8Array {
+  const first = frame[0]!;
+  const from = codeAt(first >> 4) - 1;
+  frame[from] = first & 0x0f;
+  return frame.subarray(from);
 }
 
 /** Bytes from the options on of a message without length. */

@@ -1,0 +1,91 @@
+/** The connections of a client: one for each peer, opened when it is needed. @module */
+
+import { CoAPError } from "../errors.ts";
+import type { Flow } from "../flow.ts";
+import type { StreamScheme, StreamTarget } from "../transport/stream.ts";
+import type { UriParts } from "../wire/uri.ts";
+import type { Clock } from "./clock.ts";
+import type { Route } from "./sockets.ts";
+import type { ConnectionUser, StreamDriver } from "./stream_driver.ts";
+
+/** Peers remembered that do not want to be connected to for a while. */
+const HELD_OFF = 256;
+
+/** A connection of the pool, there or on its way. */
+interface Entry {
+  flow: Flow | undefined;
+  opening: Promise<Flow> | undefined;
+}
+
+/** Pools connections by scheme, host and port. */
+export class Connections implements ConnectionUser {
+  readonly #driver: () => StreamDriver;
+  readonly #clock: Clock;
+  readonly #entries = new Map<string, Entry>();
+  readonly #keys = new Map<string, string>();
+  /** Until when peers do not want a connection, ms. */
+  readonly #heldOff = new Map<string, number>();
+
+  /** @param driver makes the driver when it is first needed */
+  constructor(driver: () => StreamDriver, clock: Clock) {
+    this.#driver = driver;
+    this.#clock = clock;
+  }
+
+  /**
+   * The way to the host of a URI: at once where there is a connection.
+   *
+   * @throws {CoAPError} (also by the promise) where there can be none
+   */
+  find({ scheme, host, port }: UriParts): Route | Promise<Route> {
+    const target = { scheme: scheme as StreamScheme, host, port };
+    const key = `${scheme} ${host}:${port}`;
+    const driver = this.#driver();
+    let entry = this.#entries.get(key);
+    const flow = entry?.flow ?? driver.accepted(scheme, host, port);
+    if (flow !== undefined) return { driver, flow };
+    this.#checkHold(key, target);
+    if (entry === undefined) {
+      this.#entries.set(key, entry = { flow: undefined, opening: undefined });
+    }
+    entry.opening ??= this.#open(key, entry, target);
+    return entry.opening.then((flow) => ({ driver, flow }));
+  }
+
+  async #open(key: string, entry: Entry, target: StreamTarget): Promise<Flow> {
+    try {
+      const flow = await this.#driver().connect(target, this);
+      entry.flow = flow;
+      this.#keys.set(flow.key, key);
+      return flow;
+    } catch (error) {
+      if (this.#entries.get(key) === entry) this.#entries.delete(key);
+      throw error;
+    } finally {
+      entry.opening = undefined;
+    }
+  }
+
+  #checkHold(key: string, { host, port }: StreamTarget): void {
+    const until = this.#heldOff.get(key);
+    if (until === undefined) return;
+    const left = until - this.#clock.now();
+    if (left <= 0) {
+      this.#heldOff.delete(key);
+      return;
+    }
+    const text = `"${host}" port ${port} wants no connection for another ${Math.ceil(left)} ms`;
+    throw new CoAPError("refused", text);
+  }
+
+  onOver(flow: Flow, holdOff: number): void {
+    const key = this.#keys.get(flow.key);
+    this.#keys.delete(flow.key);
+    if (key === undefined) return;
+    if (this.#entries.get(key)?.flow === flow) this.#entries.delete(key);
+    if (holdOff === 0) return;
+    this.#heldOff.delete(key);
+    this.#heldOff.set(key, this.#clock.now() + holdOff * 1000);
+    if (this.#heldOff.size > HELD_OFF) this.#heldOff.delete(this.#heldOff.keys().next().value!);
+  }
+}

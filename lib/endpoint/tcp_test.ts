@@ -1,0 +1,178 @@
+import { afterEach, describe, it } from "node:test";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  AUTHORITY,
+  CLIENT_CERT,
+  CLIENT_KEY,
+  OTHER_AUTHORITY,
+  SERVER_CERT,
+  SERVER_KEY,
+} from "../../testing/certificates.ts";
+import { CoAPError } from "../errors.ts";
+import { Code } from "../wire/code.ts";
+import { CoAPClient } from "./client.ts";
+import type { CoAPClientOptions } from "./endpoint_options.ts";
+import { CoAPResponse } from "./response.ts";
+import { Router } from "./router.ts";
+import {
+  type Handler,
+  type HandlerObject,
+  serve,
+  type ServeOptions,
+  type Server,
+} from "./server.ts";
+
+const LOOPBACK = "127.0.0.1";
+const TLS = { port: 0, cert: SERVER_CERT, key: SERVER_KEY };
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((all, { length }) => all + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+const open: { close(): Promise<void> }[] = [];
+
+async function started(options: ServeOptions, handler: Handler | HandlerObject): Promise<Server> {
+  const server = await serve(options, handler);
+  open.push(server);
+  return server;
+}
+
+function make(options?: CoAPClientOptions): CoAPClient {
+  const client = new CoAPClient(options);
+  open.push(client);
+  return client;
+}
+
+afterEach(async () => {
+  for (const each of open.splice(0)) await each.close();
+});
+
+describe("client and server over TCP", () => {
+  it("one handler, three transports", async () => {
+    const server = await started(
+      { hostname: LOOPBACK, port: 0, tcp: { port: 0 }, tls: TLS },
+      ({ peer, uri }) => CoAPResponse.text(`${peer.scheme} ${uri.replace(/:\d+/, "")}`),
+    );
+    const { udp, tcp, tls } = server.addresses;
+    const client = make({ tls: { ca: AUTHORITY } });
+    const texts: string[] = [];
+    for (
+      const uri of [
+        `coap://${LOOPBACK}:${udp!.port}/a?b`,
+        `coap+tcp://${LOOPBACK}:${tcp!.port}/a?b`,
+        `coaps+tcp://localhost:${tls!.port}/a?b`,
+      ]
+    ) texts.push((await client.get(uri)).text());
+    assertEquals(texts, [
+      "undefined coap://127.0.0.1/a?b",
+      "coap+tcp coap+tcp://127.0.0.1/a?b",
+      "coaps+tcp coaps+tcp://localhost/a?b",
+    ]);
+  });
+
+  it("bodies of 1 MB in both directions, in one message and as streams", async () => {
+    const server = await started(
+      { hostname: LOOPBACK, udp: false, tcp: { port: 0 } },
+      ({ payload }) => new CoAPResponse(payload, { code: Code.Content }),
+    );
+    const client = make();
+    const body = Uint8Array.from({ length: 1_000_000 }, (_, i) => i * 7);
+    const uri = `coap+tcp://${LOOPBACK}:${server.address.port}/`;
+    const whole = await client.post(uri, { payload: body });
+    assertEquals(whole.payload.length, body.length);
+    assertEquals(whole.payload, body);
+    const streamed = await client.post(uri, { payload: new Blob([body]).stream(), stream: true });
+    const parts: Uint8Array[] = [];
+    for await (const part of streamed.body) parts.push(part);
+    assertEquals(concat(parts), body);
+  });
+
+  it("observes, over every transport at once", async () => {
+    let state = 0;
+    const router = new Router()
+      .get("/state", () => CoAPResponse.text(`${state}`), { observable: true });
+    const server = await started({ hostname: LOOPBACK, port: 0, tcp: { port: 0 } }, router);
+    const client = make();
+    const { udp, tcp } = server.addresses;
+    const observations = [
+      client.observe(`coap://${LOOPBACK}:${udp!.port}/state`),
+      client.observe(`coap+tcp://${LOOPBACK}:${tcp!.port}/state`),
+    ];
+    for (const observation of observations) {
+      assertEquals((await observation.next()).value!.text(), "0");
+    }
+    state++;
+    assertEquals(await server.notify("/state"), 2);
+    for (const observation of observations) {
+      assertEquals((await observation.next()).value!.text(), "1");
+      await observation.return!();
+    }
+  });
+
+  it("pings, discovers, and finds nobody", async () => {
+    const router = new Router().resource("/t", { rt: "temperature" }, {
+      get: () => CoAPResponse.text("20"),
+    });
+    const server = await started({ hostname: LOOPBACK, udp: false, tcp: { port: 0 } }, router);
+    const client = make();
+    const uri = `coap+tcp://${LOOPBACK}:${server.address.port}`;
+    await client.ping(uri);
+    assertEquals((await client.discover(uri)).map(({ href }) => href), ["/t"]);
+    await server.close();
+    const error = await assertRejects(() => client.get(`${uri}/t`), CoAPError);
+    assertEquals(error.reason, "refused");
+  });
+});
+
+describe("TLS", () => {
+  it("a certificate of another authority is refused", async () => {
+    const server = await started(
+      { hostname: LOOPBACK, udp: false, tls: TLS },
+      () => CoAPResponse.text(""),
+    );
+    const uri = `coaps+tcp://localhost:${server.address.port}/`;
+    for (const ca of [OTHER_AUTHORITY, undefined]) {
+      const client = make({ tls: { ca } });
+      const error = await assertRejects(() => client.get(uri), CoAPError);
+      assertEquals(error.reason, "transport");
+      assertMatch(error.message, /certificate/);
+    }
+  });
+
+  it("a certificate for another name is refused, unless it is the one asked for", async () => {
+    const server = await started(
+      { hostname: LOOPBACK, udp: false, tls: TLS },
+      ({ peer }) => CoAPResponse.text(`${peer.hostname}`),
+    );
+    const uri = `coaps+tcp://localhost:${server.address.port}/`;
+    const wrong = make({ tls: { ca: AUTHORITY, serverName: "other.example" } });
+    const error = await assertRejects(() => wrong.get(uri), CoAPError);
+    assertEquals(error.reason, "transport");
+    const right = make({ tls: { ca: AUTHORITY, serverName: "sensor.example" } });
+    assertEquals((await right.get(uri)).text(), "sensor.example");
+  });
+
+  it("clients show a certificate where the server asks for one", async () => {
+    const errors: unknown[] = [];
+    const server = await started({
+      hostname: LOOPBACK,
+      udp: false,
+      tls: { ...TLS, ca: AUTHORITY, requestCert: true },
+      onError: (error) => errors.push(error),
+    }, ({ peer }) => CoAPResponse.text(`${peer.certificate!.length > 100}`));
+    const uri = `coaps+tcp://localhost:${server.address.port}/`;
+    const known = make({
+      tls: { ca: AUTHORITY, cert: CLIENT_CERT, key: CLIENT_KEY },
+    });
+    assertEquals((await known.get(uri)).text(), "true");
+    const unknown = make({ tls: { ca: AUTHORITY } });
+    await assertRejects(() => unknown.get(uri), CoAPError);
+    assertEquals(errors.length, 1);
+  });
+});

@@ -1,0 +1,80 @@
+/**
+ * Certificates for tests, valid for a hundred years from 2026: an authority, a server for localhost, sensor.example and the
+ * loopback addresses, a client, and an authority that has signed nothing. Made with openssl, EC P-256:
+ *
+ * ```sh
+ * openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 36500
+ * openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout server.key -out server.csr
+ * openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -out server.pem -days 36500 -extfile server.ext
+ * ```
+ *
+ * @module
+ */
+
+/** The authority. */
+export const AUTHORITY = `-----BEGIN CERTIFICATE-----
+MIIBiDCCAS+gAwIBAgIUMkBsNSIvImrv/BJFDBYDnkAH2HgwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOVGVzdCBhdXRob3JpdHkwIBcNMjYxMTI3MDM0NDI4WhgPMjEy
+NjExMDMwMzQ0MjhaMBkxFzAVBgNVBAMMDlRlc3QgYXV0aG9yaXR5MFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAEA5QEmAmk443vxyQT/LIkO/nHwE2HlIQggirhPGlx
+weGAXhsbdMYrK7jfG6jOCZjm4dAWUhWCFRB6RqEOIpGoMKNTMFEwHQYDVR0OBBYE
+FLWzQ+aGIotBb/BZAom1vW7l3XomMB8GA1UdIwQYMBaAFLWzQ+aGIotBb/BZAom1
+vW7l3XomMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgOBJHJkVj
+bVXhFHkaz9JknZ6hHVpdMLtdlZh4DhJiBx0CIHuxrZvpAombvQFwc1+DHd5Y6ORm
+kub2/aCOYq3RK/9a
+-----END CERTIFICATE-----
+`;
+/** An authority that has signed none of them. */
+export const OTHER_AUTHORITY = `-----BEGIN CERTIFICATE-----
+MIIBjzCCATWgAwIBAgIUbDYS7SPuTDzYyVNcHI0g5w9B01swCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRQW5vdGhlciBhdXRob3JpdHkwIBcNMjYxMTI3MDM0NDI4WhgP
+MjEyNjExMDMwMzQ0MjhaMBwxGjAYBgNVBAMMEUFub3RoZXIgYXV0aG9yaXR5MFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEHCHLMs5LrvfPnky6HuWnbu2EoPXhBzEI
+szeByPN5+MCtVBQqZIkgmSR488jqpncQ9DD7XNGnAR3Xq7QWWY1bn6NTMFEwHQYD
+VR0OBBYEFDzfDt3W6Z2mXBnfFdW7M4bJUO8eMB8GA1UdIwQYMBaAFDzfDt3W6Z2m
+XBnfFdW7M4bJUO8eMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIg
+TfHVngnZg85WgoanYcz/HNuC3hdDtrx8YQaqa+gywmICIQCaOdtJvTrEnSZeRV4k
+iNYqa9hdLut9oLevXybp/g9GQg==
+-----END CERTIFICATE-----
+`;
+/** The server. */
+export const SERVER_CERT = `-----BEGIN CERTIFICATE-----
+MIIBuDCCAV2gAwIBAgIUUwR2rffABoBnTmPUYu7zu825YSMwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOVGVzdCBhdXRob3JpdHkwIBcNMjYxMTI3MDM0NDI4WhgPMjEy
+NjExMDMwMzQ0MjhaMBkxFzAVBgNVBAMMDnNlcnZlci5leGFtcGxlMFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAEITup70/3dJFkB44K5utKNYtMMZw70UDmf+YqilYJ
+Cy2szPIoErChgTiWBEzRGza797hBWRdaw7r0Gzk/3q3r6aOBgDB+MDwGA1UdEQQ1
+MDOCCWxvY2FsaG9zdIIOc2Vuc29yLmV4YW1wbGWHBH8AAAGHEAAAAAAAAAAAAAAA
+AAAAAAEwHQYDVR0OBBYEFInCgPxW9vW0lFUYnvI9xxvJ8+LvMB8GA1UdIwQYMBaA
+FLWzQ+aGIotBb/BZAom1vW7l3XomMAoGCCqGSM49BAMCA0kAMEYCIQDtqWJ1cHsa
+9W62Gim+4bCqE8qnhYUdCphOZfQprwAbrQIhAJKUSiGSyAAvJpXD2j+O4cQ22oh8
+JMCAosloWCrU8Kn+
+-----END CERTIFICATE-----
+`;
+/** Its key. */
+export const SERVER_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgtj/nsE23k7heCOsU
+xjtfji9Keb/BM0MWHO/IfLJ+NfShRANCAAQhO6nvT/d0kWQHjgrm60o1i0wxnDvR
+QOZ/5iqKVgkLLazM8igSsKGBOJYETNEbNrv3uEFZF1rDuvQbOT/erevp
+-----END PRIVATE KEY-----
+`;
+/** The client. */
+export const CLIENT_CERT = `-----BEGIN CERTIFICATE-----
+MIIBjTCCATOgAwIBAgIUUwR2rffABoBnTmPUYu7zu825YSQwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOVGVzdCBhdXRob3JpdHkwIBcNMjYxMTI3MDM0NDI4WhgPMjEy
+NjExMDMwMzQ0MjhaMBkxFzAVBgNVBAMMDmNsaWVudC5leGFtcGxlMFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAERO44/xQLtEpaPI9FS+vnpaDgbLXCnTkGNHNld9YK
+Qtzcx22uhQ9HRxDboWoWXJB1ikG3NgM4M1XblVxh/ig9TKNXMFUwEwYDVR0lBAww
+CgYIKwYBBQUHAwIwHQYDVR0OBBYEFFdZ/HKTZflP4A9JgGc2fugHnF17MB8GA1Ud
+IwQYMBaAFLWzQ+aGIotBb/BZAom1vW7l3XomMAoGCCqGSM49BAMCA0gAMEUCIQC4
+bU7Txdn5O9WoUZUmAzo8FvPQ+69cW/betBddnBa6yAIgMe5O/Snjm+Zr/nm7oLG0
+BO+kgpxJjMkWjbu9HYqR+a0=
+-----END CERTIFICATE-----
+`;
+/** Its key. */
+export const CLIENT_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgTAoSw7EUBVkPqrXt
+EkPwGu4K418FZ2YGBAHEWoSISpShRANCAARE7jj/FAu0Slo8j0VL6+eloOBstcKd
+OQY0c2V31gpC3NzHba6FD0dHENuhahZckHWKQbc2AzgzVduVXGH+KD1M
+-----END PRIVATE KEY-----
+`;
