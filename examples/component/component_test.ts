@@ -54,13 +54,11 @@ describe("examples of the component", () => {
   it("answers that come later, to several requests at a time", async () => {
     const uri = await origin("deferred");
     const clients = [client, new CoAPClient(), new CoAPClient()];
-    const start = performance.now();
     const texts = await Promise.all(clients.map(async (one, i) => {
       const response = await one.get(`${uri}/${i}`);
       return response.text();
     }));
     assertEquals(texts, [0, 1, 2].map((i) => `The answer to /${i}`));
-    assertEquals(performance.now() - start < 3000, true);
     await servers.get("deferred")!.prints(/^Response sent for request with Id 1\.3, error 0$/m);
     await Promise.all(clients.slice(1).map((one) => one.close()));
   });
