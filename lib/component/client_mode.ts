@@ -81,6 +81,9 @@ export class ClientMode {
 
   /** Sends a request with the Request properties. Throws what is wrong with it. */
   send(method: number, uri: string): Promise<string> {
+    if (!Number.isInteger(method) || method < 1 || method > 31) {
+      throw new RangeError(`Method must be an integer from 1 to 31: it is "${method}"`);
+    }
     const init = this.#describe(method);
     const controller = new AbortController();
     const call = this.#begin(method, uri, (reason) => controller.abort(reason));

@@ -1,6 +1,7 @@
 /** The component: one object that is client and server, with properties, methods and events. @module */
 
 import { CoAPError } from "../errors.ts";
+import { Code } from "../wire/code.ts";
 import { ClientMode } from "./client_mode.ts";
 import { type CoAPOptions, Core } from "./core.ts";
 import type { CoAPEventListener, CoAPEventName, CoAPListener } from "./events.ts";
@@ -10,12 +11,6 @@ import type { CoAPRequestMap } from "./request_map.ts";
 import { ServerMode, unknownRequest } from "./server_mode.ts";
 
 export type { CoAPOptions } from "./core.ts";
-
-/** `doEvents` waits for so many turns of the event loop, each so long, ms, where nothing happens. */
-const IDLE_TURNS = 4;
-const TURN = 5;
-
-const METHOD = { GET: 1, POST: 2, PUT: 3, DELETE: 4 } as const;
 
 /**
  * A CoAP client and server as one component with properties, methods and events.
@@ -252,7 +247,7 @@ export class CoAP extends EventTarget implements AsyncDisposable {
     return this.#core.request.data;
   }
   set requestData(data: Uint8Array | string) {
-    this.#core.request.data = this.#toBytes(data);
+    this.#core.request.data = this.#core.toBytes(data);
   }
   /** The same as {@linkcode CoAP.requestData}. */
   getRequestData(): Uint8Array {
@@ -427,7 +422,7 @@ export class CoAP extends EventTarget implements AsyncDisposable {
     return this.#core.response.data;
   }
   set responseData(data: Uint8Array | string) {
-    this.#core.response.data = this.#toBytes(data);
+    this.#core.response.data = this.#core.toBytes(data);
   }
   /** The same as {@linkcode CoAP.responseData}. */
   getResponseData(): Uint8Array {
@@ -527,9 +522,6 @@ export class CoAP extends EventTarget implements AsyncDisposable {
     return this.#core.timeout;
   }
   set timeout(seconds: number) {
-    if (!(typeof seconds === "number" && seconds >= 0)) {
-      throw new RangeError(`timeout must be at least 0 s: it is "${seconds}"`);
-    }
     this.#core.timeout = seconds;
   }
   /** The same as {@linkcode CoAP.timeout}. */
@@ -563,9 +555,6 @@ export class CoAP extends EventTarget implements AsyncDisposable {
     return this.#core.confirmable ?? true;
   }
   set useConfirmableMessages(use: boolean) {
-    if (typeof use !== "boolean") {
-      throw new TypeError(`useConfirmableMessages must be a boolean: it is "${String(use)}"`);
-    }
     this.#core.confirmable = use;
   }
   /** The same as {@linkcode CoAP.useConfirmableMessages}. */
@@ -611,7 +600,7 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * ```
    */
   get(uri: string): Promise<string> {
-    return this.#send(METHOD.GET, uri);
+    return this.#send(Code.GET, uri);
   }
 
   /**
@@ -631,7 +620,7 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * ```
    */
   post(uri: string): Promise<string> {
-    return this.#send(METHOD.POST, uri);
+    return this.#send(Code.POST, uri);
   }
 
   /**
@@ -652,7 +641,7 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * ```
    */
   put(uri: string): Promise<string> {
-    return this.#send(METHOD.PUT, uri);
+    return this.#send(Code.PUT, uri);
   }
 
   /**
@@ -670,7 +659,7 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * ```
    */
   delete(uri: string): Promise<string> {
-    return this.#send(METHOD.DELETE, uri);
+    return this.#send(Code.DELETE, uri);
   }
 
   /**
@@ -693,11 +682,6 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * ```
    */
   sendCustomRequest(uri: string, method: number): Promise<string> {
-    if (!Number.isInteger(method) || method < 1 || method > 31) {
-      return Promise.reject(
-        new RangeError(`Method must be an integer from 1 to 31: it is "${method}"`),
-      );
-    }
     return this.#send(method, uri);
   }
 
@@ -767,10 +751,7 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * ```
    */
   async startListening(): Promise<void> {
-    if (this.#core.settings.useConnection) {
-      throw new CoAPError("wrong-mode", "A connected socket can not listen: see UseConnection");
-    }
-    await this.#server.listen(this.#client.close());
+    await this.#server.listen(() => this.#client.close());
   }
 
   /**
@@ -930,11 +911,8 @@ export class CoAP extends EventTarget implements AsyncDisposable {
    * }
    * ```
    */
-  async doEvents(): Promise<void> {
-    const before = this.#core.delivered;
-    for (let turn = 0; turn < IDLE_TURNS && this.#core.delivered === before; turn++) {
-      await new Promise((resolve) => setTimeout(resolve, TURN));
-    }
+  doEvents(): Promise<void> {
+    return this.#core.doEvents();
   }
 
   /**
@@ -1099,10 +1077,6 @@ export class CoAP extends EventTarget implements AsyncDisposable {
 
   #wrap<Name extends CoAPEventName>(listener: CoAPEventListener<Name>): (event: Event) => void {
     return this.#core.listeners.wrap(listener as Listener); // it gets no other events
-  }
-
-  #toBytes(data: Uint8Array | string): Uint8Array {
-    return typeof data === "string" ? this.#core.settings.codePage.encode(data) : data;
   }
 
   #send(method: number, uri: string): Promise<string> {

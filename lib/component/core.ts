@@ -33,6 +33,10 @@ const DEFAULT_TIMEOUT = 60;
 /** Malformed datagrams make one error in this time at most, ms. */
 const MALFORMED_PAUSE = 1000;
 
+/** `doEvents` waits for so many turns of the event loop, each so long, ms, where nothing happens. */
+const IDLE_TURNS = 4;
+const TURN = 5;
+
 /** Bytes of a packet for what is not the payload. */
 const BESIDE_BLOCK = 128;
 
@@ -45,12 +49,10 @@ export class Core {
   readonly response: ResponseProperties = new ResponseProperties();
   readonly pending: CoAPRequestMap = new CoAPRequestMap();
   readonly listeners: Listeners = new Listeners((error) => this.fail(error));
-  /** Seconds. */
-  timeout: number = DEFAULT_TIMEOUT;
-  /** What the application has said, undefined where it has not. */
-  confirmable: boolean | undefined = undefined;
+  #timeout: number = DEFAULT_TIMEOUT;
+  #confirmable: boolean | undefined = undefined;
   /** Events delivered, log lines apart. */
-  delivered = 0;
+  #delivered = 0;
   readonly #dispatch: (event: Event) => void;
   #malformedAt = -Infinity;
 
@@ -68,13 +70,40 @@ export class Core {
     this.#dispatch = dispatch;
   }
 
+  /** Seconds. */
+  get timeout(): number {
+    return this.#timeout;
+  }
+  set timeout(seconds: number) {
+    if (!(typeof seconds === "number" && seconds >= 0)) {
+      throw new RangeError(`timeout must be at least 0 s: it is "${seconds}"`);
+    }
+    this.#timeout = seconds;
+  }
+
+  /** What the application has said of messages, undefined where it has not. */
+  get confirmable(): boolean | undefined {
+    return this.#confirmable;
+  }
+  set confirmable(use: boolean) {
+    if (typeof use !== "boolean") {
+      throw new TypeError(`useConfirmableMessages must be a boolean: it is "${String(use)}"`);
+    }
+    this.#confirmable = use;
+  }
+
+  /** The bytes of a payload. */
+  toBytes(data: Uint8Array | string): Uint8Array {
+    return typeof data === "string" ? this.settings.codePage.encode(data) : data;
+  }
+
   /** All properties and settings to their defaults. */
   reset(): void {
     this.settings.reset();
     this.request.reset();
     this.response.reset();
-    this.timeout = DEFAULT_TIMEOUT;
-    this.confirmable = undefined;
+    this.#timeout = DEFAULT_TIMEOUT;
+    this.#confirmable = undefined;
   }
 
   // -------------------------------------------------------------- events
@@ -113,8 +142,16 @@ export class Core {
     this.tell(new CoAPLogEvent(level, typeof text === "string" ? text : text()));
   }
 
+  /** Waits until an event was delivered, for a short time. */
+  async doEvents(): Promise<void> {
+    const before = this.#delivered;
+    for (let turn = 0; turn < IDLE_TURNS && this.#delivered === before; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, TURN));
+    }
+  }
+
   #deliver(event: Event): Outcome {
-    if (!(event instanceof CoAPLogEvent)) this.delivered++;
+    if (!(event instanceof CoAPLogEvent)) this.#delivered++;
     return this.listeners.collect(() => this.#dispatch(event));
   }
 

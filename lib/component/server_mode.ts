@@ -93,8 +93,16 @@ export class ServerMode {
 
   // -------------------------------------------------------------- the socket
 
-  /** Binds the socket where it is not, as soon as the client's is closed, and takes requests. */
-  listen(clientClosed: Promise<void>): Promise<void> {
+  /**
+   * Binds the socket where it is not, as soon as the client's is closed, and takes requests.
+   *
+   * @throws {CoAPError} `wrong-mode` where sockets are to be connected
+   */
+  listen(closeClient: () => Promise<void>): Promise<void> {
+    if (this.#core.settings.useConnection) {
+      throw new CoAPError("wrong-mode", "A connected socket can not listen: see UseConnection");
+    }
+    const clientClosed = closeClient();
     this.#openings++;
     return this.#next(async () => {
       await clientClosed;
