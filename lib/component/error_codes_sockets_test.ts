@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
+import { type AddressInfo, createServer } from "node:net";
 import { failure } from "../../testing/simulated_endpoints.ts";
 import { CoAPError } from "../errors.ts";
 import { udpFeatures } from "../endpoint/features.ts";
@@ -16,7 +17,7 @@ const noConnect = udpFeatures().connects ? false : "this runtime can not connect
 /** What a peer answers to a message; undefined is silence. */
 type Script = (message: Message) => Parameters<typeof encode>[0] | undefined;
 
-describe("the error codes of CoAP, over UDP", () => {
+describe("the error codes of CoAP, on real sockets", () => {
   let coap: CoAP;
   let peer: Transport;
   let client: Flow | undefined;
@@ -114,6 +115,27 @@ describe("the error codes of CoAP, over UDP", () => {
     const error = await failure(coap.get(uri));
     assertEquals([error.code, (error.cause as { code?: string }).code], [705, "ECONNREFUSED"]);
     assertEquals(codes, [705]);
+  });
+
+  it("705: an Abort over TCP, and nobody who listens there", async () => {
+    const server = createServer((socket) => {
+      let bytes = new Uint8Array();
+      socket.on("error", () => {});
+      socket.on("data", (chunk) => {
+        bytes = Uint8Array.from([...bytes, ...chunk]);
+        const capabilities = 2 + (bytes[0]! >> 4); // the length of the first message, a short one without a token
+        if (bytes.length > capabilities) socket.write(Uint8Array.of(0x00, 0xe5));
+      });
+      socket.write(Uint8Array.of(0x00, 0xe1));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const codes = codesOf("RequestComplete");
+    assertEquals((await failure(coap.get(`coap+tcp://127.0.0.1:${port}/`))).code, 705);
+    await coap.shutdown();
+    await new Promise((resolve) => server.close(resolve));
+    assertEquals((await failure(coap.get(`coap+tcp://127.0.0.1:${port}/`))).code, 705);
+    assertEquals(codes, [705, 705]);
   });
 
   it("706: an id that is not pending", async () => {
