@@ -372,6 +372,7 @@ function addObservables(router: Router, server: () => Server | undefined): (() =
   add("/obs-pumping-non", false, varying);
   router.post("/obs-reset", (request) => {
     if (request.text() !== "sesame") return FORBIDDEN;
+    // A server that forgets its observers without a word is what the client's case OBS_04 plays.
     for (const path of paths) void server()?.notify(path, NOT_FOUND);
     return CHANGED;
   });

@@ -240,7 +240,9 @@ export class Tester {
     ms: number = this.settings.timeout,
   ): Promise<Datagram> {
     const { type = "CON", id, token = new Uint8Array(0) } = request;
-    const wanted = `${inWords(expectation)} to the request with token ${toHex(token) || "none"}`;
+    const wanted = `${inWords(expectation, "a response")} to the request with token ${
+      toHex(token) || "none"
+    }`;
     let last: Datagram | undefined;
     const end = this.clock.now() + ms;
     for (;;) {
@@ -287,13 +289,13 @@ function matches(message: Datagram, expectation: Expectation): boolean {
     (payload === undefined || toHex(payload) === toHex(message.payload));
 }
 
-function inWords(expectation: Expectation): string {
+function inWords(expectation: Expectation, anything = "a message"): string {
   const { type, code, id, token, has, hasNot, payload } = expectation;
   const words: string[] = [];
   const list = (value: string | readonly string[]): string =>
     typeof value === "string" ? value : value.join(" or ");
   if (type !== undefined) words.push(list(type));
-  words.push(code === undefined ? "a message" : list(code).replaceAll(/\.(?= |$)/g, ".xx"));
+  words.push(code === undefined ? anything : list(code).replaceAll(/\.(?= |$)/g, ".xx"));
   if (id !== undefined) words.push(`id ${id.toString(16).padStart(4, "0")}`);
   if (token !== undefined) words.push(`token ${toHex(token) || "none"}`);
   if (has !== undefined) words.push(`with option ${has.join(", ")}`);
