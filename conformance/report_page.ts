@@ -45,10 +45,7 @@ button[aria-pressed=true] { background: var(--soft); border-color: var(--dim); b
 input { flex: 1; min-width: 9rem; }
 h2 { font-size: 1rem; margin: 1.5rem 0 .4rem; scroll-margin-top: 3.6rem; }
 section { scroll-margin-top: 2.8rem; }
-details { border: 1px solid var(--line); border-bottom-width: 0; scroll-margin-top: 3.6rem; }
-details:first-of-type { border-radius: .5rem .5rem 0 0; }
-details:last-of-type { border-bottom-width: 1px; border-radius: 0 0 .5rem .5rem; }
-details:only-of-type { border-radius: .5rem; }
+details { border: 1px solid var(--line); margin-top: -1px; scroll-margin-top: 3.6rem; }
 details.failed, details.unexpected-pass { border-left: 3px solid var(--bad); }
 summary { cursor: pointer; display: flex; gap: .8rem; align-items: baseline; padding: .4rem .8rem; list-style: none; }
 summary::-webkit-details-marker { display: none; }
@@ -62,7 +59,7 @@ dl { display: grid; grid-template-columns: 5rem minmax(0, 1fr); gap: .15rem .6re
 dt { color: var(--dim); font-size: .88rem; } dd { margin: 0; overflow-wrap: anywhere; }
 dd code { font-size: .84rem; }
 .ladder { display: block; max-width: 100%; height: auto; background: var(--soft); border-radius: .5rem;
-  padding: .6rem .4rem; box-sizing: content-box; }
+  padding: .6rem .4rem; }
 .ladder text { font-size: 12.5px; fill: var(--text); } .ladder .name { fill: var(--dim); }
 .ladder .time { font-size: 11px; fill: var(--dim); } .ladder .detail, .ladder .more { font-size: 11.5px; fill: var(--dim); }
 .ladder line { stroke: var(--line); stroke-width: 2; } .ladder .shaft { fill: none; stroke-width: 1.4; }

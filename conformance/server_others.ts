@@ -104,7 +104,7 @@ export const OTHER_CASES: readonly ServerCase[] = [
     ]);
     await t.request({
       code: "0.06",
-      path: "/no-such-resource",
+      path: "/missing-to-patch",
       options: [JSON_FORMAT],
       payload: "{}",
     }, {
