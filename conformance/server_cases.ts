@@ -7,7 +7,9 @@ import { MESSAGE_CASES } from "./server_messages.ts";
 import { OBSERVE_CASES } from "./server_observe.ts";
 import { OTHER_CASES } from "./server_others.ts";
 import { PLUGTEST_CASES } from "./server_plugtest.ts";
+import { CORE_PLUGTESTS } from "./server_plugtest_core.ts";
 import { PROXY_CASES, PROXY_PLUGTESTS } from "./server_proxies.ts";
+import { RELIABILITY_CASES } from "./server_reliability.ts";
 import { REQUEST_CASES } from "./server_requests.ts";
 
 const ORDER = new Map(REQUIREMENTS.map(({ id }, index) => [id, index]));
@@ -21,6 +23,7 @@ function sortKey(id: string): string {
 export const SERVER_CASES: readonly ServerCase[] = [
   ...[
     ...MESSAGE_CASES,
+    ...RELIABILITY_CASES,
     ...REQUEST_CASES,
     ...BLOCK_CASES,
     ...OBSERVE_CASES,
@@ -29,7 +32,7 @@ export const SERVER_CASES: readonly ServerCase[] = [
     ...PROXY_CASES,
   ]
     .toSorted((a, b) => ORDER.get(a.id)! - ORDER.get(b.id)!),
-  ...[...PLUGTEST_CASES, ...PROXY_PLUGTESTS].toSorted((a, b) =>
+  ...[...CORE_PLUGTESTS, ...PLUGTEST_CASES, ...PROXY_PLUGTESTS].toSorted((a, b) =>
     sortKey(a.id) < sortKey(b.id) ? -1 : 1
   ),
 ];

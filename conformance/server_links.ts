@@ -2,7 +2,7 @@
 
 import { type ServerCase, serverCase } from "./case.ts";
 import { type Datagram, textOf } from "./datagram.ts";
-import { download } from "./server_blocks.ts";
+import { download } from "./transfers.ts";
 import type { Tester } from "./tester.ts";
 
 /** An attribute of a link: its name, and its value where it has one. */

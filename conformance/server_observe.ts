@@ -12,7 +12,7 @@ import {
   uintOption,
   valueOf,
 } from "./datagram.ts";
-import { bodyOf, upload } from "./server_blocks.ts";
+import { bodyOf, upload } from "./transfers.ts";
 import { meet } from "./server_messages.ts";
 import type { RequestSpec, Tester } from "./tester.ts";
 

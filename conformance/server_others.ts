@@ -12,7 +12,7 @@ import {
   uintOption,
   valueOf,
 } from "./datagram.ts";
-import { blockRequest, bodyOf, holds, locationOf, type Upload, upload } from "./server_blocks.ts";
+import { bodyOf, holds, locationOf, sendBlock, type Upload, upload } from "./transfers.ts";
 import { meet } from "./server_messages.ts";
 import type { Expectation, Tester } from "./tester.ts";
 
@@ -36,13 +36,6 @@ async function documentOf(t: Tester): Promise<string> {
 /** The hrefs of a list of links. */
 export function hrefsOf(response: Datagram): string[] {
   return [...textOf(response.payload).matchAll(/<([^>]*)>/g)].map(([, href]) => href!);
-}
-
-/** Sends one block and gives the response. */
-async function sendBlock(t: Tester, what: Upload, number: number): Promise<Datagram> {
-  const request = blockRequest(t, what, number);
-  t.sendBytes(build(request));
-  return await t.response(request);
 }
 
 /** The cases. */

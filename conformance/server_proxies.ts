@@ -14,9 +14,9 @@ import {
   valuesOf,
 } from "./datagram.ts";
 import type { Expectation, RequestSpec, Tester } from "./tester.ts";
+import { TEXT } from "./transfers.ts";
 
 const PROXY = { proxy: true };
-const TEXT: OptionSpec = [Opt.ContentFormat, 0];
 
 /** The origin server of a case. */
 class Origin {
