@@ -1,44 +1,9 @@
 import { after, before, describe, it } from "node:test";
 import { connect } from "node:net";
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { CoAPResponse, Code, Router, serve, type Server } from "@x/coap";
+import { EventReader } from "../testing/event_reader.ts";
 import { Program } from "../testing/programs.ts";
-
-/** What an `EventSource` does, as far as it is needed here. */
-class EventReader {
-  readonly #controller = new AbortController();
-  readonly #decoder = new TextDecoder();
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined = undefined;
-  #text = "";
-
-  async open(url: string): Promise<Response> {
-    const { signal } = this.#controller;
-    const response = await fetch(url, { headers: { accept: "text/event-stream" }, signal });
-    this.#reader = response.body!.getReader();
-    return response;
-  }
-
-  /** The data of the next event. */
-  async next(): Promise<string> {
-    while (true) {
-      const end = this.#text.indexOf("\n\n");
-      if (end < 0) {
-        const { value, done } = await this.#reader!.read();
-        assert(!done, "The stream has ended");
-        this.#text += this.#decoder.decode(value, { stream: true });
-        continue;
-      }
-      const lines = this.#text.slice(0, end).split("\n");
-      this.#text = this.#text.slice(end + 2);
-      const data = lines.filter((line) => line.startsWith("data: "));
-      if (data.length > 0) return data.map((line) => line.slice(6)).join("\n");
-    }
-  }
-
-  close(): void {
-    this.#controller.abort();
-  }
-}
 
 describe("examples/http_gateway.ts", () => {
   let server: Server;
