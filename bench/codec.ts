@@ -25,9 +25,10 @@ import {
 } from "../lib/wire/mod.ts";
 
 const RING = 256;
-const ITERATIONS = 50_000;
-const WARM_UP_ROUNDS = 5;
-const ROUNDS = 21;
+const quick = process.argv.includes("--quick");
+const ITERATIONS = quick ? 5_000 : 50_000;
+const WARM_UP_ROUNDS = quick ? 1 : 5;
+const ROUNDS = quick ? 3 : 21;
 
 interface Case {
   name: string;
@@ -297,35 +298,38 @@ function median(values: number[]): number {
   return values.sort((a, b) => a - b)[values.length >> 1]!;
 }
 
-const { bun, deno, node } = process.versions as Record<
-  string,
-  string | undefined
->;
-const runtime = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
-console.log(`${runtime}, ns per message, median of ${ROUNDS} rounds`);
-console.log(
-  `${"".padEnd(38)}${"ours".padStart(8)}${"peer's".padStart(8)}${"ratio".padStart(8)}`,
-);
+const lines: { message: string; operation: string; ours: number; peers: number }[] = [];
 for (const test of CASES) check(test);
 for (const test of CASES) {
-  for (const [operation, ours, peers] of operations(test)) {
+  for (const [operation, own, other] of operations(test)) {
     const times: [number[], number[]] = [[], []];
     for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
-      const own = time(ours);
-      const other = time(peers);
+      const ours = time(own);
+      const peers = time(other);
       if (round >= 0) {
-        times[0].push(own);
-        times[1].push(other);
+        times[0].push(ours);
+        times[1].push(peers);
       }
     }
-    const own = median(times[0]);
-    const other = median(times[1]);
-    console.log(
-      `${test.name.padEnd(16)}  ${operation.padEnd(20)}${own.toFixed(0).padStart(8)}` +
-        `${other.toFixed(0).padStart(8)}${(other / own).toFixed(1).padStart(8)}`,
-    );
+    const [ours, peers] = [median(times[0]), median(times[1])];
+    lines.push({ message: test.name, operation, ours, peers });
   }
 }
 if (!Number.isFinite(sink)) {
   throw new Error(`Sum of what was read is "${sink}"`);
+}
+if (process.argv.includes("--json")) console.log(JSON.stringify(lines));
+else {
+  const { bun, deno, node } = process.versions as Record<string, string | undefined>;
+  const runtime = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
+  console.log(`${runtime}, ns per message, median of ${ROUNDS} rounds`);
+  console.log(
+    `${"".padEnd(38)}${"ours".padStart(8)}${"peer's".padStart(8)}${"ratio".padStart(8)}`,
+  );
+  for (const { message, operation, ours, peers } of lines) {
+    console.log(
+      `${message.padEnd(16)}  ${operation.padEnd(20)}${ours.toFixed(0).padStart(8)}` +
+        `${peers.toFixed(0).padStart(8)}${(peers / ours).toFixed(1).padStart(8)}`,
+    );
+  }
 }

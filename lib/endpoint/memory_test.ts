@@ -16,7 +16,7 @@ const LIMIT = 150 * 1024 * 1024;
 const isNode = !("Deno" in globalThis) && !("Bun" in globalThis);
 
 function start(program: string, ...args: string[]): ChildProcessWithoutNullStreams {
-  const path = fileURLToPath(new URL(`../../bench/${program}`, import.meta.url));
+  const path = fileURLToPath(new URL(`../../bench/programs/${program}`, import.meta.url));
   const child = spawn(process.execPath, [path, ...args]);
   child.stderr.pipe(process.stderr);
   return child;
@@ -36,7 +36,10 @@ describe("memory", () => {
     const server = start("serve.mjs", pathToFileURL(join(folder, "mod.js")).href);
     try {
       const port = await line(server);
-      const load = start("load.ts", port, String(REQUESTS), String(SOURCES), "64");
+      const load = start(
+        "load.ts",
+        JSON.stringify({ port: Number(port), requests: REQUESTS, window: 64, sources: SOURCES }),
+      );
       const { answered, wrong } = JSON.parse(await line(load));
       assertEquals({ answered, wrong }, { answered: REQUESTS, wrong: 0 });
       server.stdin.write("\n");

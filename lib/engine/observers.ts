@@ -25,8 +25,11 @@ import type {
   Variant,
 } from "./types.ts";
 
-/** Notifications that may leave in `PACE` ms, and one more for each acknowledgement: what a socket's buffer holds. */
-const BURST = 128;
+/**
+ * Notifications that may leave at once, and one more for each acknowledgement. Where none has come for `PACE` ms as many
+ * leave again: several times that is what a socket's buffer holds of acknowledgements.
+ */
+const BURST = 64;
 const PACE = 10;
 /** Message IDs of earlier notifications by which a Reset still finds the observer. */
 const REMEMBERED_IDS = 4;
@@ -75,7 +78,8 @@ export class Observers {
   #queue: Observer[] = [];
   #head = 0;
   #credit = BURST;
-  #refilledAt = -Infinity;
+  /** When the last acknowledgement came, or the credit was renewed without one, ms. */
+  #creditedAt = -Infinity;
   /** Bytes of the requests of registrations. */
   #requestBytes = 0;
   /** The number given last, to whatever resource: a resource that is forgotten and comes back goes on with it. */
@@ -301,6 +305,7 @@ export class Observers {
   acknowledged(now: number, observer: Observer): void {
     observer.sent = observer.state = undefined;
     if (this.#credit < BURST) this.#credit++;
+    this.#creditedAt = now;
     if (observer.report) this.#answered(observer, "acknowledged");
     this.resume(now, observer);
   }
@@ -317,8 +322,8 @@ export class Observers {
 
   /** Sends what waits, as far as the pace allows. */
   pump(now: number): void {
-    if (now - this.#refilledAt >= PACE) {
-      this.#refilledAt = now;
+    if (now - this.#creditedAt >= PACE) {
+      this.#creditedAt = now;
       this.#credit = BURST;
     }
     const paced = !this.#layer.reliable; // where connections are, each paces itself
@@ -337,7 +342,7 @@ export class Observers {
       this.#head = 0;
       return;
     }
-    if (paced && this.#pace.slot < 0) this.#shared.timers.set(this.#pace, this.#refilledAt + PACE);
+    if (paced && this.#pace.slot < 0) this.#shared.timers.set(this.#pace, this.#creditedAt + PACE);
   }
 
   /** Numbers a state when it is first sent: states that nobody was sent cost no numbers. */

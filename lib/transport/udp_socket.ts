@@ -45,6 +45,8 @@ export const SEND_QUEUE_LIMIT: number = 16 * 1024 * 1024;
 export const DATAGRAM_OVERHEAD = 128;
 /** Zones remembered for a runtime that leaves them out of the addresses it reports. */
 const ZONE_LIMIT = 256;
+/** Flows kept, by port: most datagrams come from peers that have sent one before. A power of two. */
+const FLOWS = 1024;
 
 /** The parts of the global scope that no library of types agrees on. */
 const scope = globalThis as unknown as {
@@ -92,6 +94,8 @@ export abstract class UdpTransport implements Transport {
   readonly #handler: TransportHandler;
   readonly #bound: IpAddress;
   readonly #zones = new Map<string, string>();
+  /** The flow of the last datagram for each place, the port modulo `FLOWS`. */
+  readonly #flows: (Flow | undefined)[] = new Array(FLOWS).fill(undefined);
   #closing: Promise<void> | undefined;
   #turnDue = false;
 
@@ -143,7 +147,7 @@ export abstract class UdpTransport implements Transport {
       defer(this.#turn);
     }
     try {
-      this.#handler.receive(makeFlow(this.#withZone(address), port, false), bytes);
+      this.#handler.receive(this.#flowOf(address, port), bytes);
     } catch (error) {
       this.report(error);
     }
@@ -168,6 +172,15 @@ export abstract class UdpTransport implements Transport {
       this.report(error);
     }
   };
+
+  /** The flow of a datagram: a new one is a new string to hash, so the last ones are kept. */
+  #flowOf(reported: string, port: number): Flow {
+    const address = this.#withZone(reported);
+    const place = port & (FLOWS - 1);
+    const known = this.#flows[place];
+    if (known !== undefined && known.port === port && known.address === address) return known;
+    return this.#flows[place] = makeFlow(address, port, false);
+  }
 
   /** Deno reports link-local peers without their zone, and without it nobody can answer them. */
   #withZone(address: string): string {

@@ -1,0 +1,60 @@
+/**
+ * A client: GETs of `/test`, a number of them at once, checked. Prints how many it has made, every time it is asked.
+ *
+ * `node bench/programs/get.mjs PORT AT_ONCE [node-coap]`
+ *
+ * @module
+ */
+
+import process from "node:process";
+
+const [port, atOnce, library] = process.argv.slice(2);
+const hostname = "127.0.0.1";
+const PAYLOAD = "0123456789abcdef";
+/** Requests from one source port: no message ID is used twice. */
+const PER_SOURCE = 50_000;
+
+/** Each answers what one GET gives, and closes the source port. */
+async function ours() {
+  const { CoAPClient } = await import("../../mod.ts");
+  const client = new CoAPClient({ parameters: { nstart: Number(atOnce) } });
+  const uri = `coap://${hostname}:${port}/test`;
+  return { get: async () => (await client.get(uri)).text(), close: () => client.close() };
+}
+
+async function nodeCoap() {
+  const { default: coap } = await import("coap");
+  const agent = new coap.Agent({ type: "udp4" });
+  const options = { hostname, port: Number(port), pathname: "/test", agent };
+  const get = () =>
+    new Promise((resolve, reject) => {
+      const request = coap.request(options);
+      request.on("response", (response) => resolve(response.payload.toString()));
+      request.on("error", reject);
+      request.end();
+    });
+  return { get, close: () => agent.close() };
+}
+
+const open = library === "node-coap" ? nodeCoap : ours;
+let client = await open();
+let opened = 0;
+let done = 0;
+
+async function work() {
+  for (;;) {
+    if (done - opened >= PER_SOURCE) {
+      opened = done;
+      const spent = client;
+      client = await open();
+      setTimeout(spent.close, 1000); // what others have under way comes to its end
+    }
+    const text = await client.get();
+    if (text !== PAYLOAD) throw new Error(`Wrong response: "${text}"`);
+    done++;
+  }
+}
+
+process.stdin.on("data", () => console.log(done));
+for (let i = 0; i < Number(atOnce); i++) work();
+console.log(done);

@@ -1,0 +1,92 @@
+/** What a run gave, as Markdown and JSON. @module */
+
+import { median, type Outcome, type Row, type Target } from "./harness.ts";
+
+/** A whole run. */
+export interface Report {
+  /** Where and with what it was made. */
+  readonly environment: Record<string, string>;
+  readonly settings: { rounds: number; seconds: number; warmUp: number; divisor: number };
+  readonly rows: RowReport[];
+}
+
+/** One row of a run. */
+export interface RowReport extends Outcome {
+  readonly name: string;
+  readonly title: string;
+  readonly method: string;
+}
+
+/** A row with what came of it. */
+export function rowReport({ name, title, method }: Row, outcome: Outcome): RowReport {
+  return { name, title, method, ...outcome };
+}
+
+/** Whether a target was reached. */
+export function isReached({ ratio, wanted, below }: Target): boolean {
+  return below ? ratio < wanted : ratio >= wanted;
+}
+
+/** A number with three digits that say something. */
+export function shown(value: number): string {
+  if (value >= 1000) return Math.round(value).toLocaleString("en");
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+/** A target as a line of a table. */
+function targetLine(target: Target): string {
+  const { text, ratio, wanted, below, unit = "" } = target;
+  const word = isReached(target) ? "reached" : "**short of it**";
+  const limit = `${below ? "below" : "at least"} ${wanted}${unit}`;
+  return `| ${text} | ${shown(ratio)}${unit} | ${limit} | ${word} |`;
+}
+
+function rowMarkdown({ title, method, figures, targets, notes }: RowReport): string {
+  const lines = [`## ${title}`, "", method, ""];
+  if (targets.length > 0) {
+    lines.push(
+      "| ratio | is | wanted | |",
+      "| --- | ---: | ---: | --- |",
+      ...targets.map(targetLine),
+      "",
+    );
+  }
+  const measures = [...new Set(figures.map(({ measure }) => measure))];
+  const variants = [...new Set(figures.map(({ variant }) => variant))];
+  if (figures.length > 0) {
+    lines.push(
+      `| median | ${measures.join(" | ")} |`,
+      `| --- |${" ---: |".repeat(measures.length)}`,
+    );
+    for (const variant of variants) {
+      const cells = measures.map((measure) => {
+        const figure = figures.find((one) => one.variant === variant && one.measure === measure);
+        return figure === undefined ? "" : shown(median(figure.values));
+      });
+      lines.push(`| ${variant} | ${cells.join(" | ")} |`);
+    }
+    lines.push("");
+  }
+  for (const note of notes) lines.push(note, "");
+  return lines.join("\n");
+}
+
+/** The report as a page. */
+export function toMarkdown({ environment, settings, rows }: Report): string {
+  const { rounds, seconds, warmUp } = settings;
+  const targets = rows.flatMap((row) => row.targets);
+  const reached = targets.filter(isReached).length;
+  return [
+    "# Results",
+    "",
+    `${reached} of ${targets.length} targets reached. Only the ratios count: the machine is a small virtual one.`,
+    "",
+    ...Object.entries(environment).map(([name, value]) => `- ${name}: ${value}`),
+    `- median of ${rounds} rounds of ${seconds} s each after ${warmUp} s of the same load; every other ` +
+    "round in reverse order",
+    "",
+    "![Ratios](ratios.svg)",
+    "",
+    ...rows.map(rowMarkdown),
+  ].join("\n");
+}
