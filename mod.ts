@@ -100,6 +100,7 @@ export type {
   Transport,
   TransportHandler,
 } from "./lib/transport/transport.ts";
+export type { WebSocketLike, WebSocketPeer } from "./lib/transport/ws.ts";
 export { Code, codeName, codeText } from "./lib/wire/code.ts";
 export { ContentFormat } from "./lib/wire/content_format.ts";
 export type { Link, LinkAttribute } from "./lib/wire/link_format.ts";

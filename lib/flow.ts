@@ -19,6 +19,8 @@ export interface Flow extends Address {
   readonly local?: string;
   /** Whether this datagram was sent to a group (RFC 7252 section 8). It belongs to the datagram, not to the peer. */
   readonly multicast: boolean;
+  /** The port the connection was opened to, where it is one. */
+  readonly localPort?: number;
   /** The URI scheme, where it is a connection (RFC 8323 section 8). */
   readonly scheme?: "coap+tcp" | "coaps+tcp" | "coap+ws" | "coaps+ws";
   /** The host name by which the connection was opened, where TLS (SNI) or HTTP (Host) tell it. */

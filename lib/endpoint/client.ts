@@ -144,7 +144,7 @@ export class CoAPClient implements AsyncDisposable {
     );
     const { tls, connection } = options;
     deriveConnectionParameters(connection);
-    const bindings = streamBindings(options.streamTransport);
+    const bindings = streamBindings(options);
     this.#connections = new Connections(
       () => this.#streams ??= new StreamDriver({ ...driverOptions, connection, tls, bindings }),
       this.#clock,

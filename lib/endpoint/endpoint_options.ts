@@ -7,6 +7,7 @@ import type { Flow } from "../flow.ts";
 import type { Limits, TransmissionParameters } from "../parameters.ts";
 import type { BindStream, ClientTlsOptions, StreamScheme } from "../transport/stream.ts";
 import { bindTcp } from "../transport/tcp.ts";
+import { bindWebSocket } from "../transport/ws.ts";
 import type { Bind, BindOptions, Resolve } from "../transport/transport.ts";
 import type { CacheOptions } from "./cache.ts";
 import type { Clock } from "./clock.ts";
@@ -27,6 +28,12 @@ export interface EndpointOptions {
    * @default {bindTcp}
    */
   streamTransport?: BindStream;
+  /**
+   * Makes the transports of `coap+ws` and `coaps+ws`.
+   *
+   * @default {bindWebSocket}
+   */
+  webSocketTransport?: BindStream;
   /** Times of these connections that differ from the defaults. */
   connection?: Partial<ConnectionParameters>;
   /**
@@ -229,7 +236,15 @@ export function checkTimeout(timeout: number | undefined): void {
 
 /** What makes the transports of each scheme with connections. */
 export function streamBindings(
-  bind: BindStream = bindTcp,
-): Readonly<Partial<Record<StreamScheme, BindStream>>> {
-  return { "coap+tcp": bind, "coaps+tcp": bind };
+  { streamTransport = bindTcp, webSocketTransport = bindWebSocket }: Pick<
+    EndpointOptions,
+    "streamTransport" | "webSocketTransport"
+  >,
+): Readonly<Record<StreamScheme, BindStream>> {
+  return {
+    "coap+tcp": streamTransport,
+    "coaps+tcp": streamTransport,
+    "coap+ws": webSocketTransport,
+    "coaps+ws": webSocketTransport,
+  };
 }

@@ -186,11 +186,11 @@ export class IncomingRequest<Params = unknown> {
    * @throws {CoAPError} `invalid-uri` where the host that the peer sent is none
    */
   get uri(): string {
-    const { scheme = "coap", hostname, local } = this.peer;
+    const { scheme = "coap", hostname, local, localPort = this.#local.port } = this.peer;
     return composeUri({
       scheme,
       host: hostname ?? local ?? this.#local.address,
-      port: this.#local.port,
+      port: localPort,
       options: this.options,
     });
   }

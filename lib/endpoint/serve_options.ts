@@ -3,6 +3,7 @@
 import type { UnobservedReason } from "../engine/types.ts";
 import type { Address } from "../flow.ts";
 import type { ListenOptions, ServerTlsOptions } from "../transport/stream.ts";
+import type { WebSocketLike, WebSocketPeer } from "../transport/ws.ts";
 import type { GroupMembership } from "../transport/transport.ts";
 import type { CoAPClient } from "./client.ts";
 import type { EndpointOptions } from "./endpoint_options.ts";
@@ -112,6 +113,12 @@ export interface ServeOptions extends EndpointOptions {
    * @default none
    */
   tls?: ServerTls;
+  /**
+   * Serve over WebSockets as well (RFC 8323), with the same handler: those that `Server.accept` is given.
+   *
+   * @default {false}
+   */
+  ws?: boolean;
   /**
    * Groups to receive requests for (RFC 7252 section 8): their addresses, or `true` for All CoAP Nodes, 224.0.1.187 or
    * ff02::fd and ff05::fd by family. Such requests have `request.peer.multicast`; a `Router` answers them only for
@@ -236,7 +243,7 @@ export interface ServerAddresses {
 
 /** A server that is up. */
 export interface Server extends AsyncDisposable {
-  /** The bound address and port: of UDP, else of the first of `tcp` and `tls`. */
+  /** The bound address and port: of UDP, else of the first of `tcp` and `tls`; empty where there is neither. */
   readonly address: Address;
   /** The bound addresses and ports of all transports. */
   readonly addresses: ServerAddresses;
@@ -246,6 +253,28 @@ export interface Server extends AsyncDisposable {
    * server.
    */
   readonly client: CoAPClient;
+  /**
+   * Takes a WebSocket that an HTTP server has upgraded, with the subprotocol `coap`, and serves it: that of
+   * `Deno.upgradeWebSocket`, of the package `ws` on Node; for `Bun.serve` see `bunWebSocket`.
+   *
+   * @param peer what is known of the other end: the request itself, or its URL and the peer's address
+   * @throws {TypeError} where the server was made without the option `ws`
+   *
+   * @example CoAP beside HTTP, on Deno
+   * ```ts ignore
+   * import { CoAPResponse, serve } from "@x/coap";
+   * import { isCoAPUpgrade } from "@x/coap/ws";
+   *
+   * const coap = await serve({ udp: false, ws: true }, () => CoAPResponse.text("22.5"));
+   * Deno.serve((request) => {
+   *   if (!isCoAPUpgrade(request)) return new Response("Not Found", { status: 404 });
+   *   const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "coap" });
+   *   coap.accept(socket, request);
+   *   return response;
+   * });
+   * ```
+   */
+  accept(socket: WebSocketLike, peer?: WebSocketPeer): void;
   /**
    * Sends the state of a resource to its observers (RFC 7641 section 4.2). Without a response the handler is asked for
    * the state, once for each different request by which the resource is observed, with that request, whenever it was

@@ -5,6 +5,7 @@ import type { Address, Flow } from "../flow.ts";
 import type { ExchangeId, RequestEvent, UnobservedEvent, Variant } from "../engine/types.ts";
 import { resolveHost } from "../transport/resolve.ts";
 import type { GroupMembership } from "../transport/transport.ts";
+import type { WebSocketLike, WebSocketPeer } from "../transport/ws.ts";
 import { bindUdp } from "../transport/udp.ts";
 import { Code } from "../wire/code.ts";
 import { Backlog } from "./backlog.ts";
@@ -171,13 +172,13 @@ class CoAPServer implements Server {
     };
     const { udp = true } = options;
     this.#datagrams = udp ? new Driver(driverOptions) : undefined;
-    const listens = options.tcp || options.tls;
-    if (!udp && !listens) throw new TypeError("A server needs a transport: udp, tcp or tls");
+    const listens = options.tcp || options.tls || options.ws;
+    if (!udp && !listens) throw new TypeError("A server needs a transport: udp, tcp, tls or ws");
     this.#streams = listens
       ? new StreamDriver({
         ...driverOptions,
         connection: options.connection,
-        bindings: streamBindings(options.streamTransport),
+        bindings: streamBindings(options),
       })
       : undefined;
     this.#drivers = [this.#datagrams, this.#streams].filter((driver) => driver !== undefined);
@@ -212,7 +213,7 @@ class CoAPServer implements Server {
   }
 
   async bind(): Promise<this> {
-    const { hostname, port = 5683, family, tcp, tls } = this.#options;
+    const { hostname, port = 5683, family, tcp, tls, ws } = this.#options;
     try {
       await this.#datagrams?.bind(this.#options.transport ?? bindUdp, {
         ...socketOptions(this.#options),
@@ -232,6 +233,7 @@ class CoAPServer implements Server {
         const listen = { hostname: own, family, port, tls: certificates };
         await this.#streams!.listen("coaps+tcp", listen);
       }
+      if (ws) await this.#streams!.listen("coap+ws", {});
     } catch (error) {
       await this.close();
       throw error;
@@ -256,6 +258,12 @@ class CoAPServer implements Server {
       tcp: this.#streams?.addressOf("coap+tcp"),
       tls: this.#streams?.addressOf("coaps+tcp"),
     };
+  }
+
+  accept(socket: WebSocketLike, peer: WebSocketPeer = {}): void {
+    if (!this.#options.ws) throw new TypeError("A server takes WebSockets only with the option ws");
+    if (this.#closing === undefined) this.#streams!.accept(socket, peer);
+    else socket.close();
   }
 
   /** Its connection is gone: nobody waits for the response. */

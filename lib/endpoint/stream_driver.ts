@@ -14,6 +14,7 @@ import type {
   StreamTarget,
   StreamTransport,
 } from "../transport/stream.ts";
+import type { WebSocketLike, WebSocketPeer, WebSocketTransport } from "../transport/ws.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
 
 /** How such a driver is made. */
@@ -69,7 +70,7 @@ export class StreamDriver extends Driver implements StreamHandler {
   }
 
   #each(act: (transport: StreamTransport) => void): void {
-    for (const transport of this.#transports.values()) act(transport);
+    for (const transport of new Set(this.#transports.values())) act(transport);
   }
 
   #reference(referenced: boolean): void {
@@ -90,6 +91,11 @@ export class StreamDriver extends Driver implements StreamHandler {
   async listen(scheme: StreamScheme, listen: ListenOptions): Promise<Address> {
     const transport = await this.#open(scheme, listen);
     return transport.address!;
+  }
+
+  /** Takes a WebSocket, where it listens for them. */
+  accept(socket: WebSocketLike, peer: WebSocketPeer): void {
+    (this.#transports.get("coap+ws") as WebSocketTransport).accept(socket, peer);
   }
 
   /** Where it listens for connections of a scheme. */
@@ -135,6 +141,8 @@ export class StreamDriver extends Driver implements StreamHandler {
       receiveBytes: this.#receiveBytes,
     }, this);
     this.#transports.set(scheme, transport);
+    // Whether a WebSocket is secured, the HTTP server beneath it knows.
+    if (scheme === "coap+ws" && listen !== undefined) this.#transports.set("coaps+ws", transport);
     if (!this.#referenced) transport.unref();
     this.flush(); // what came before the promise had settled
     return transport;

@@ -139,7 +139,9 @@ export interface ByteSocket {
   readonly local: Address;
   /** The address at the other end. */
   readonly remote: Address;
-  /** The name that the peer has asked for (TLS). */
+  /** The scheme, where the listener does not tell. */
+  readonly scheme?: StreamScheme;
+  /** The name that the peer has asked for: SNI or Host. */
   readonly serverName?: string;
   /** The certificate that the peer has shown, DER. */
   readonly certificate?: Uint8Array;
@@ -165,6 +167,8 @@ export interface ByteSocket {
 export interface ByteReceiver {
   /** Bytes arrived, which the receiver owns. */
   data(bytes: Uint8Array): void;
+  /** What arrived can be no message: `detail` says why. */
+  invalid?(detail: string): void;
   /** It is closed, once. */
   closed(error?: Error): void;
 }

@@ -67,7 +67,7 @@ export class ConnectionTransport implements StreamTransport {
     const scheme = listen.tls === undefined ? "coap+tcp" : "coaps+tcp";
     this.#listener = await this.#network.listen(
       listen,
-      (socket) => this.#opened(socket, scheme, socket.serverName),
+      (socket) => this.#opened(socket, socket.scheme ?? scheme, socket.serverName),
       (error) => this.#guard(() => this.#handler.error(error)),
     );
     return this;
@@ -98,6 +98,7 @@ export class ConnectionTransport implements StreamTransport {
       address,
       port,
       local: socket.local.address,
+      localPort: socket.local.port,
       multicast: false,
       scheme,
       hostname,
