@@ -2,11 +2,13 @@
 
 import {
   decode,
+  findOption,
   isRequestCode,
   isResponseCode,
   isSuccess,
   type Message,
   MessageType,
+  OptionNumber,
 } from "../lib/wire/mod.ts";
 import { headText, hexOf, hexText, isPing, optionTexts, payloadText } from "./message_text.ts";
 
@@ -160,7 +162,8 @@ class Story {
       else this.#confirmable.delete(key);
     } else if (isResponseCode(code) && type !== MessageType.Acknowledgement) {
       if (this.#confirmable.has(`${!fromClient} ${hexOf(message.token)}`)) {
-        return ["separate response"];
+        const isState = findOption(message.options, OptionNumber.Observe) !== undefined;
+        return [isState ? "notification" : "separate response"];
       }
     }
     return [];

@@ -47,6 +47,17 @@ function columns(line: string): number {
 }
 
 describe("drawLadder", () => {
+  it("tells notifications from separate responses", () => {
+    const observed = exchange(`
+      0      >  41011a2d0160
+      0.2    <  61451a2d016105
+      900    <  41450078016106
+    `);
+    const text = drawLadder(observed);
+    assertStringIncludes(text, "CON 0x0078 2.05 Content · token 0x01 · notification ──");
+    assertFalse(text.includes("separate response"));
+  });
+
   it("draws a lost request, its retransmission and the response", () => {
     assertEquals(
       drawLadder(DISCOVERY, { address: "127.0.0.1:40000" }),

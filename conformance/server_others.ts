@@ -73,6 +73,14 @@ export const OTHER_CASES: readonly ServerCase[] = [
         code: more ? "2.31" : "2.05",
       });
     }
+    const options: OptionSpec[] = [JSON_FORMAT, [Opt.Observe, 0]];
+    const request = t.send({ code: "0.05", path: "/document", options, payload: '["a"]' });
+    const first = await t.response(request, { code: "2.05" });
+    if (valueOf(first, Opt.Observe) === undefined) return t.note("FETCH does not observe");
+    await ask(await t.other(), "0.07", '{"a":77}', { code: "2.04" });
+    const next = await t.expect({ type: ["CON", "NON"], token: request.token, code: "2.05" });
+    if (next.type === "CON") t.reply("RST", next);
+    t.check(textOf(next.payload) === '{"a":77}', '{"a":77}', next);
   }),
   serverCase("8132-3-1", DOCUMENT, async (t: Tester) => {
     const before = await documentOf(t);

@@ -60,10 +60,10 @@ export async function startTarget(options: ServeOptions = {}): Promise<Target> {
   const router = new Router();
   addCore(router, clock);
   addBlocks(router, clock);
-  addMethods(router);
   addLinks(router);
   const later: { server?: Server } = {};
   const observables = addObservables(router, () => later.server);
+  addMethods(router, () => later.server);
   const server = await serve({ limits: { bodyBytes: 64 * 1024 }, ...options }, router);
   later.server = server;
   const stop = every(clock, PERIOD, () => {
@@ -250,7 +250,7 @@ function addBlocks(router: Router, clock: Clock): void {
 }
 
 /** What RFC 8132 is tested with, and a resource that counts what is done to it. */
-function addMethods(router: Router): void {
+function addMethods(router: Router, server: () => Server | undefined): void {
   let count = 0;
   const next = (): CoAPResponse =>
     new CoAPResponse(String(++count), { code: Code.Changed, contentFormat: ContentFormat.Text });
@@ -267,9 +267,10 @@ function addMethods(router: Router): void {
       return CoAPResponse.error(Code.UnprocessableEntity, "Members must be numbers");
     }
     Object.assign(document, patch);
+    void server()?.notify("/document");
     return CHANGED;
   };
-  router.resource("/document", { accepts: [ContentFormat.JSON] }, {
+  router.resource("/document", { observable: true, accepts: [ContentFormat.JSON] }, {
     get: () => CoAPResponse.json(document),
     fetch: (request) => {
       const names = parseArray(request.text());

@@ -245,7 +245,7 @@ const OBSERVATIONS: readonly Mutant[] = [
   ),
   sends(
     "notifications of the old state",
-    "7641-4.1-1 7641-4.5-1 OBS_09",
+    "7641-4.1-1 7641-4.5-1 8132-2-7 OBS_09",
     (message) => isNotification(message) ? { payload: "state 0" } : undefined,
   ),
   sends(
