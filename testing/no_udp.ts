@@ -1,8 +1,4 @@
-/**
- * Takes UDP away, as edge platforms do: to be loaded before a program.
- *
- * @module
- */
+/** Takes UDP away, as edge platforms do, and says so where somebody asks for it: to be loaded first. @module */
 
 import process from "node:process";
 
@@ -13,6 +9,7 @@ interface Runtime {
 
 const { Bun, Deno } = globalThis as Runtime;
 const refuse = (): never => {
+  console.error("UDP was asked for");
   throw new Error("There is no UDP here");
 };
 if (Bun !== undefined) Object.defineProperty(Bun, "udpSocket", { value: refuse });

@@ -8,55 +8,75 @@ import { findRuntime, ROOT } from "../../scripts/runtimes.mjs";
 import { EventReader } from "../../testing/event_reader.ts";
 
 const HOST = "127.0.0.1";
-const NO_UDP = join(ROOT, "testing/no_udp.ts");
 const JOB = join(ROOT, "examples/edge/job.ts");
+/** The same after what takes UDP away. */
+const WITHOUT_UDP = join(ROOT, "testing/edge_job.ts");
+const CONFIG = join(ROOT, "examples/edge/deno.json"); // without the unstable features of the repository's own
 
 /** Nobody listens at it. */
 const NOBODY = `${HOST}:1`;
 
-/** How the runtimes run the job, with no more than it states: what Deno may reach are the sensors. */
-const RUNTIMES: Record<"deno" | "bun", (sensors: string[]) => string[]> = {
-  deno: (sensors) => [
-    "serve",
-    "--no-prompt",
-    `--host=${HOST}`,
-    "--port=0",
-    `--allow-net=${sensors.join(",")}`,
-    "--allow-env=SENSORS",
-    `--preload=${NO_UDP}`,
-    JOB,
-  ],
-  bun: () => [`--preload=${NO_UDP}`, JOB],
-};
-
-/** The port that a server program says it listens at. */
-function portOf(child: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let output = "";
-    const timer = setTimeout(() => reject(new Error(`It does not listen:\n${output}`)), 30_000);
-    for (const stream of [child.stdout!, child.stderr!]) {
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        output += text;
-        const port = /http:\/\/[\w.]+:(\d+)/.exec(output)?.[1];
-        if (port === undefined) return;
-        clearTimeout(timer);
-        resolve(port);
-      });
-    }
-    child.once("close", () => {
-      clearTimeout(timer);
-      reject(new Error(`It has ended:\n${output}`));
-    });
-  });
+/** A way to run the job. */
+interface Way {
+  name: string;
+  runtime: "deno" | "bun";
+  file: string;
 }
 
-for (const runtime of ["deno", "bun"] as const) {
-  const program = findRuntime(runtime);
-  const skip = program === undefined ? `${runtime} is not installed` : false;
+const WAYS: readonly Way[] = [
+  { name: "by deno serve, with no more than it states", runtime: "deno", file: JOB },
+  { name: "by deno serve, where node:dgram throws", runtime: "deno", file: WITHOUT_UDP },
+  { name: "by Bun, where UDP throws", runtime: "bun", file: WITHOUT_UDP },
+];
 
-  describe(`examples/edge/job.ts on ${runtime}, without UDP`, { skip }, () => {
+/** How it is run: what Deno may reach are the sensors. */
+function argumentsOf({ runtime, file }: Way, sensors: readonly string[]): string[] {
+  if (runtime === "bun") return [file];
+  const allowed = [`--allow-net=${sensors.join(",")}`, "--allow-env=SENSORS"];
+  const options = ["--no-prompt", `--host=${HOST}`, "--port=0", `--config=${CONFIG}`];
+  return ["serve", ...options, ...allowed, file];
+}
+
+/** A server program that says where it listens. */
+class Job {
+  readonly #child: ChildProcess;
+  output = "";
+  /** Its port, as soon as it has said it. */
+  readonly port: Promise<string>;
+
+  constructor(program: string, args: readonly string[], sensors: string) {
+    const env = { ...process.env, NO_COLOR: "1", PORT: "0", SENSORS: sensors };
+    this.#child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+    this.port = new Promise((resolve, reject) => {
+      const fail = (why: string): void => reject(new Error(`${why}:\n${this.output}`));
+      const timer = setTimeout(() => fail("It does not listen"), 30_000);
+      this.#child.once("close", () => (clearTimeout(timer), fail("It has ended")));
+      for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+        stream.setEncoding("utf8").on("data", (text: string) => {
+          this.output += text;
+          const port = /http:\/\/[\w.]+:(\d+)/.exec(this.output)?.[1];
+          if (port === undefined) return;
+          clearTimeout(timer);
+          resolve(port);
+        });
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once("close", resolve));
+    this.#child.kill("SIGKILL");
+    await ended;
+  }
+}
+
+for (const way of WAYS) {
+  const program = findRuntime(way.runtime);
+  const skip = program === undefined ? `${way.runtime} is not installed` : false;
+
+  describe(`examples/edge/job.ts ${way.name}`, { skip }, () => {
     let server: Server;
-    let child: ChildProcess;
+    let job: Job;
     let origin: string;
     let temperature = "21.5";
     let observers = 0;
@@ -76,24 +96,13 @@ for (const runtime of ["deno", "bun"] as const) {
         onUnobserve: (_, reason) => onLeave(reason),
       }, router);
       const hosts = [`${HOST}:${server.addresses.tcp!.port}`, NOBODY];
-      child = spawn(program!, RUNTIMES[runtime](hosts), {
-        cwd: ROOT,
-        env: {
-          ...process.env,
-          NO_COLOR: "1",
-          PORT: "0",
-          SENSORS: `attic=coap+tcp://${
-            hosts[0]
-          } cellar=coap+tcp://${NOBODY} garden=coap://${NOBODY}`,
-        },
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      origin = `http://${HOST}:${await portOf(child)}`;
+      const attic = `attic=coap+tcp://${hosts[0]}`;
+      const sensors = `${attic} cellar=coap+tcp://${NOBODY} garden=coap://${NOBODY}`;
+      job = new Job(program!, argumentsOf(way, hosts), sensors);
+      origin = `http://${HOST}:${await job.port}`;
     });
     after(async () => {
-      const ended = new Promise((resolve) => child.once("close", resolve));
-      child.kill("SIGKILL");
-      await ended;
+      await job.close();
       await server.close();
     });
 
@@ -104,6 +113,7 @@ for (const runtime of ["deno", "bun"] as const) {
         cellar: "refused",
         garden: "transport", // that would be UDP
       });
+      assertEquals(/^UDP was asked for$/m.test(job.output), way.file === WITHOUT_UDP);
     });
 
     it("is a gateway to each of them", async () => {

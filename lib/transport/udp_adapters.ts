@@ -33,7 +33,7 @@ export interface RuntimeScope {
   readonly process?: { getBuiltinModule?(name: string): unknown };
 }
 
-/** The adapters this runtime has, the fastest first. Asked anew each time: nothing happens at load. */
+/** The adapters this runtime has, the fastest first. Asked anew each time. */
 export function udpAdapters(scope: RuntimeScope = globalThis as RuntimeScope): UdpAdapter[] {
   const { Bun: bun, Deno: deno } = scope;
   const dgram = scope.process?.getBuiltinModule?.("node:dgram") as DgramModule | undefined;

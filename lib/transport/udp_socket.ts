@@ -61,6 +61,10 @@ const scope = globalThis as unknown as {
  */
 export const defer: (callback: () => void) => unknown = scope.setImmediate ?? queueMicrotask;
 
+// Deno loads what is behind this function on its first call, and runs microtasks meanwhile. A second call in one of them
+// would find that half done and throw: so the first one is made here, where nobody waits for a socket yet.
+if ("Deno" in globalThis) scope.process?.getBuiltinModule?.("node:module");
+
 /** A built-in module of Node, Bun or Deno without an import that other platforms could not follow. */
 export function builtinModule<T>(name: string): T | undefined {
   return scope.process?.getBuiltinModule?.(name) as T | undefined;
