@@ -382,12 +382,14 @@ export class Call implements ClientOwner, DownloadOwner {
     }
   }
 
-  onWhole(_now: number, flow: Flow, message: Message, download: Download): void {
+  onWhole(now: number, flow: Flow, message: Message, download: Download): void {
     const { received, total, head } = download.assembly;
     if (this.#handsOn && head === message) {
       const detail = `Response "${codeText(message.code)}" came in place of a block`;
       return this.#fail("blockwise", detail);
     }
+    // The question was right: what was wrong is the block, of a body that has changed.
+    if (download.isGone && this.#mayRestart()) return this.#restart(now);
     this.#progress("download", received, total ?? received);
     if (this.#handsOn) {
       this.#host.settle({ type: "body", id: this.id, bytes: message.payload, last: true });
@@ -400,10 +402,19 @@ export class Call implements ClientOwner, DownloadOwner {
   }
 
   onChanged(now: number): void {
+    if (this.#mayRestart()) return this.#restart(now);
+    this.#fail("blockwise", "The resource changed while its blocks were fetched");
+  }
+
+  /** Whether the request may be made once more. */
+  #mayRestart(): boolean {
     const safe = this.#code === Code.GET || this.#code === Code.FETCH;
-    if (!safe || this.#settings.download || this.#bodyAt > 0 || this.#restarts++ >= MAX_RESTARTS) {
-      return this.#fail("blockwise", "The resource changed while its blocks were fetched");
-    }
+    return safe && !this.#settings.download && this.#bodyAt === 0 &&
+      this.#restarts < MAX_RESTARTS;
+  }
+
+  #restart(now: number): void {
+    this.#restarts++;
     this.#download = undefined;
     this.#beginAgain(now);
   }

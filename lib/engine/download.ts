@@ -34,9 +34,14 @@ export function isFirstOnly(number: number): boolean {
     number === OptionNumber.ETag;
 }
 
+/** What servers answer for a block that the representation, having changed, does not have any more. */
+const GONE: ReadonlySet<number> = new Set([Code.BadRequest, Code.RequestEntityIncomplete]);
+
 /** Fetches block after block, each with a token of its own. */
 export class Download implements ClientOwner {
   readonly assembly: Assembly;
+  /** Whether what is whole is no body but an error that came in place of a further block, as that block is gone. */
+  isGone = false;
   readonly #exchanges: Exchanges;
   readonly #flow: Flow;
   readonly #code: number;
@@ -75,8 +80,10 @@ export class Download implements ClientOwner {
 
   /** Takes a response: the first one from outside, the further ones from the exchanges. */
   take(now: number, flow: Flow, message: Message): void {
+    const further = this.assembly.head !== undefined;
     switch (this.assembly.take(message)) {
       case Assembled.Whole:
+        this.isGone = further && this.assembly.head === message && GONE.has(message.code);
         return this.#owner.onWhole(now, flow, this.#paused ? message : this.assembly.whole(), this);
       case Assembled.More:
         this.#owner.onBlock(now, flow, message, this);

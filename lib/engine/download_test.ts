@@ -211,6 +211,28 @@ describe("a response in blocks, the client", () => {
     ladder.app.gets("2.05 Content-Format:42", undefined, body);
   });
 
+  it("4.00 and 4.08 to a further block: the body is another one by now, fetched anew; at last the response", () => {
+    for (const code of ["4.00", "4.08"]) {
+      for (const changes of [1, 4]) {
+        const ladder = lockstep();
+        const { app, peer } = ladder;
+        app.asks("CON GET /r");
+        for (let n = 0; n < changes; n++) {
+          givesBlock(ladder, "GET $m token $t /r", BODY, 0, 64);
+          peer.receives(`CON GET $m${n} token $t${n} /r Block2:1/0/64`);
+          peer.sends(`ACK ${code} $m${n} token $t${n} "Body ends before byte 64"`);
+        }
+        if (changes === 4) {
+          app.gets(`${code} "Body ends before byte 64"`);
+          continue;
+        }
+        peer.receives("CON GET $m9 token $t9 /r");
+        peer.sends('ACK 2.05 $m9 token $t9 "short"');
+        app.gets('2.05 "short"');
+      }
+    }
+  });
+
   it("to a request that is not safe fails where it changes", () => {
     const ladder = lockstep();
     ladder.app.asks('CON POST /r "x"');

@@ -1,7 +1,7 @@
 /** An observation of ours: RFC 7641 section 3. @module */
 
 import type { Flow } from "../flow.ts";
-import { Code, isSuccess } from "../wire/code.ts";
+import { Code, codeText, isSuccess } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
 import { encodeUint, findOption, type Option, OptionNumber, uintOption } from "../wire/option.ts";
 import { etagOf } from "./assembly.ts";
@@ -162,7 +162,12 @@ export class Observation implements ClientOwner, DownloadOwner, Timed {
   onBlock(): void {}
 
   onWhole(now: number, flow: Flow, message: Message): void {
+    const isGone = this.#download?.isGone ?? false;
     this.#download = undefined;
+    if (this.#over && isGone) {
+      const detail = `Response "${codeText(message.code)}" came in place of a block`;
+      return this.#fail(now, "blockwise", detail);
+    }
     if (this.#over) {
       return this.#host.settle({ type: "response", id: this.#id, flow, message, more: false });
     }

@@ -252,6 +252,17 @@ describe("a large state observed, the client", () => {
     ladder.silence(300_000);
   });
 
+  it("a large last word of which a block is gone is none: it fails", () => {
+    const ladder = observingLarge();
+    const { app, peer } = ladder;
+    // Without Observe: the server has removed us.
+    peer.sends("CON 2.05 0x0001 token $t ETag:0x02 Block2:0/1/64", blockOf(NEW, 0, 64));
+    peer.receives("ACK Empty 0x0001");
+    peer.receives("CON GET $x token $y /r Block2:1/0/64");
+    peer.sends("ACK 4.00 $x token $y");
+    app.fails("blockwise");
+  });
+
   it("a large last word is fetched, and the observation is over", () => {
     const ladder = observingLarge();
     const { app, peer } = ladder;
