@@ -1,0 +1,64 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "node:test";
+import { ManualClock, settle } from "../../testing/manual_clock.ts";
+import { Soak, type SoakReport } from "../../testing/soak.ts";
+import { SimulatedNetwork } from "../transport/memory.ts";
+import { bindUdp } from "../transport/udp.ts";
+import { systemClock } from "./clock.ts";
+
+/** A run on the simulated network. */
+async function simulate(seed: number, duration: number): Promise<SoakReport> {
+  const clock = new ManualClock();
+  const network = new SimulatedNetwork({ clock, latency: [1, 30], seed });
+  let done = false;
+  const run = new Soak({ seed, duration, clock, bind: network.bind }).run();
+  const finish = (): void => void (done = true);
+  run.then(finish, finish);
+  await settle();
+  while (!done) await clock.advanceToAsync(clock.next);
+  assertEquals(network.inFlight, 0);
+  return await run;
+}
+
+/** The runs reach what they are for. */
+function assertBusy(report: SoakReport, part: number): void {
+  const least = {
+    operations: 5000,
+    states: 1000,
+    bytes: 2_000_000,
+    clients: 500,
+    restarts: 15,
+    retransmissions: 500,
+    duplicates: 500,
+  };
+  for (const [name, count] of Object.entries(least)) {
+    const actual = report[name as keyof typeof least];
+    assert(actual >= count * part, `${name}: ${actual}`);
+  }
+}
+
+describe("clients that come and go, loss, cancels and restarts: all invariants hold, nothing is left", () => {
+  it("a minute of virtual time", async () => {
+    const report = await simulate(1, 60_000);
+    assertBusy(report, 0.2);
+    for (const outcome of ["2", "5", "aborted", "closed", "observed", "pong", "timeout"]) {
+      assert(report.outcomes[outcome]! > 0, `${outcome}: ${report.outcomes[outcome]}`);
+    }
+  });
+
+  it("a seed repeats everything", async () => {
+    assertEquals(await simulate(2, 10_000), await simulate(2, 10_000));
+  });
+
+  it("a few seconds over real sockets", async () => {
+    const run = new Soak({
+      seed: 3,
+      duration: 2500,
+      clock: systemClock,
+      bind: bindUdp,
+      rest: false,
+    });
+    const report = await run.run();
+    assert(report.operations > 20, `${report.operations} operations`);
+  });
+});
