@@ -101,6 +101,8 @@ export class CoAPClient implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #memory: Memory;
   readonly #via: Via | undefined;
+  /** Where URIs lead that were asked for lately. */
+  readonly #destinations = new Map<string, UriParts>();
   readonly #pending = new Set<Pending>();
   readonly #core: ClientCore;
   readonly #observations: Observations;
@@ -420,7 +422,15 @@ export class CoAPClient implements AsyncDisposable {
   }
 
   #destination(uri: string | URL, { proxy }: Pick<CoAPRequestInit, "proxy">): UriParts {
-    return destinationOf(uri, proxy === undefined ? this.#via : parseProxy(proxy));
+    if (proxy !== undefined) return destinationOf(uri, parseProxy(proxy));
+    if (typeof uri !== "string") return destinationOf(uri, this.#via);
+    let parts = this.#destinations.get(uri);
+    if (parts === undefined) {
+      parts = destinationOf(uri, this.#via);
+      if (this.#destinations.size >= DESTINATIONS) this.#destinations.clear();
+      this.#destinations.set(uri, parts);
+    }
+    return parts;
   }
 
   #start(pending: Pending, parts: UriParts): void {
@@ -434,6 +444,9 @@ export class CoAPClient implements AsyncDisposable {
 }
 
 const CLOSED = "Client is closed";
+
+/** URIs that stay taken apart: programs ask for the same ones again and again. */
+const DESTINATIONS = 256;
 
 function isAddress(hostname: string): boolean {
   return hostname.includes(":") || /^[\d.]+$/.test(hostname);

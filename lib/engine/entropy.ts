@@ -1,9 +1,11 @@
 /** Random numbers out of the one source that the engine was given. @module */
 
+import { allocate } from "../wire/bytes.ts";
+
 /** The contract of `crypto.getRandomValues`, for bytes. */
 export type RandomSource = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array;
 
-const POOL = 256;
+const POOL = 1024;
 
 /** Draws from a pool, so that the source is asked seldom. */
 export class Entropy {
@@ -18,7 +20,9 @@ export class Entropy {
   /** `length` bytes, at most 256, in an array of their own. */
   bytes(length: number): Uint8Array {
     const start = this.#take(length);
-    return this.#pool.slice(start, start + length);
+    const bytes = allocate(length);
+    for (let i = 0; i < length; i++) bytes[i] = this.#pool[start + i]!;
+    return bytes;
   }
 
   /** An integer from 0 to 65535. */

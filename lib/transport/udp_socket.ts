@@ -118,6 +118,11 @@ export abstract class UdpTransport implements Transport {
   protected abstract release(): Promise<void>;
 
   flow(address: string, port: number): Flow {
+    const known = this.#flows[port & (FLOWS - 1)];
+    if (
+      known !== undefined && known.port === port && known.address === address &&
+      this.#bound.family === 4
+    ) return known;
     const own = checkPeer(address, port, this.#bound.family);
     if (own.zone === "" || own.multicast) {
       return makeFlow(this.#withZone(own.text), port, own.multicast);
