@@ -48,3 +48,13 @@ export function lineOf({ time, direction, socket, bytes }: TraceDatagram): strin
   const from = socket === 0 ? "" : ` (endpoint ${socket + 1})`;
   return `${(time / 1000).toFixed(3).padStart(8)} s ${arrow} ${describe(bytes)}${from}`;
 }
+
+/** More than this is not shown: the JSON report has everything. */
+export const MOST_SHOWN = 60;
+
+/** An exchange, a line for each datagram. */
+export function linesOf(exchange: readonly TraceDatagram[]): string[] {
+  const lines = exchange.slice(0, MOST_SHOWN).map(lineOf);
+  const rest = exchange.length - MOST_SHOWN;
+  return rest > 0 ? [...lines, `and ${rest} more`] : lines;
+}

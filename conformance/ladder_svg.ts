@@ -1,7 +1,7 @@
 /** The exchange of a case as a ladder diagram: the suite left, its subject right, time downwards. @module */
 
 import { toHex } from "./datagram.ts";
-import { wordsOf } from "./exchange_text.ts";
+import { MOST_SHOWN, wordsOf } from "./exchange_text.ts";
 import type { TraceDatagram } from "./probe.ts";
 import { escapeXml as escape } from "./report.ts";
 
@@ -15,8 +15,6 @@ const DETAIL_HEIGHT = 16;
 const HEAD_LENGTH = 94;
 const DETAIL_LENGTH = 106;
 
-/** More than this is not drawn: the JSON report has everything. */
-const MOST_DRAWN = 60;
 const MOST_DETAILS = 12;
 
 /**
@@ -25,7 +23,7 @@ const MOST_DETAILS = 12;
  * @param peer what stands over the line on the right
  */
 export function svgLadder(exchange: readonly TraceDatagram[], peer = "server"): string {
-  const drawn = exchange.slice(0, MOST_DRAWN);
+  const drawn = exchange.slice(0, MOST_SHOWN);
   const body: string[] = [];
   let y = 54;
   for (const datagram of drawn) {
@@ -33,8 +31,8 @@ export function svgLadder(exchange: readonly TraceDatagram[], peer = "server"): 
     body.push(svg);
     y += height;
   }
-  if (exchange.length > MOST_DRAWN) {
-    body.push(text("more", TEXT, y, `and ${exchange.length - MOST_DRAWN} more`));
+  if (exchange.length > MOST_SHOWN) {
+    body.push(text("more", TEXT, y, `and ${exchange.length - MOST_SHOWN} more`));
     y += 24;
   }
   const end = y - 16;

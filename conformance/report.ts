@@ -1,7 +1,7 @@
 /** Reports as a text tree, JSON, JUnit XML and TAP. @module */
 
 import { toHex } from "./datagram.ts";
-import { lineOf } from "./exchange_text.ts";
+import { linesOf } from "./exchange_text.ts";
 import { type CaseResult, countOf, isGood, type Status } from "./runner.ts";
 
 /** What a report is about. */
@@ -85,7 +85,7 @@ export function textReport(
       );
       if (expected === undefined || status === "expected-failure") continue;
       lines.push(`      expected  ${paint(32, expected)}`, `      actual    ${paint(31, actual!)}`);
-      lines.push(...exchange.map((datagram) => paint(DIM, `     ${lineOf(datagram)}`)));
+      lines.push(...linesOf(exchange).map((line) => paint(DIM, `     ${line}`)));
     }
     lines.push("");
   }
@@ -132,7 +132,7 @@ export function escapeXml(text: string): string {
 function detailsOf({ expected, actual, exchange, reason }: CaseResult): string {
   const lines = expected === undefined ? [] : [`expected: ${expected}`, `actual: ${actual}`];
   if (reason !== undefined) lines.push(`reason: ${reason}`);
-  return [...lines, ...exchange.map(lineOf)].join("\n");
+  return [...lines, ...linesOf(exchange)].join("\n");
 }
 
 function isBad(status: Status): boolean {
@@ -182,10 +182,10 @@ export function junitReport({ subject, date }: ReportHead, results: readonly Cas
   return [...lines, "</testsuites>", ""].join("\n");
 }
 
-/** The Test Anything Protocol, version 14. */
+/** The Test Anything Protocol, version 13: what `prove` and others read. */
 export function tapReport(results: readonly CaseResult[]): string {
   const clean = (text: string): string => text.replaceAll(/[\r\n]+/g, " ").replaceAll("#", "\\#");
-  const lines = ["TAP version 14", `1..${results.length}`];
+  const lines = ["TAP version 13", `1..${results.length}`];
   for (const [index, result] of results.entries()) {
     const { id, requirement, status, reason = "", expected, actual } = result;
     const ok = status === "failed" || status === "expected-failure" ? "not ok" : "ok";

@@ -58,6 +58,17 @@ describe("reports", () => {
     assertEquals(plain, textReport(HEAD, RESULTS));
   });
 
+  it("shows the beginning of an exchange without end, and says how much is left out", () => {
+    const [failed] = RESULTS.filter(({ status }) => status === "failed");
+    const flood = { ...failed!, exchange: Array(1000).fill(failed!.exchange[0]!) };
+    for (const write of [textReport, junitReport, htmlReport]) {
+      const text = write(HEAD, [flood]);
+      assertStringIncludes(text, "and 940 more");
+      assert(text.length < 50_000, `${text.length}`);
+    }
+    assertEquals(JSON.parse(jsonReport(HEAD, [flood])).cases[0].exchange.length, 1000);
+  });
+
   it("JSON has every byte", () => {
     const report = JSON.parse(jsonReport(HEAD, RESULTS));
     assertEquals([report.good, report.counts.failed], [false, 1]);
