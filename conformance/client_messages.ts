@@ -2,7 +2,7 @@
 
 import { BAD_DATAGRAMS } from "./bad_datagrams.ts";
 import { type ClientCase, clientCase, type Script } from "./client_case.ts";
-import { type Datagram, fromHex, toHex } from "./datagram.ts";
+import { type Datagram, fromHex, parse, toHex } from "./datagram.ts";
 
 /**
  * Says bad datagrams to a client that waits for a separate response, and expects of each what the table says. The
@@ -32,6 +32,11 @@ function identical(s: Script, first: Datagram, again: Datagram): void {
   s.check(toHex(first.bytes) === toHex(again.bytes), toHex(first.bytes), again);
 }
 
+/** Confirmable messages with a format error. */
+const MALFORMED = BAD_DATAGRAMS.filter(({ hex, action }) =>
+  action === "rst" && typeof parse(fromHex(hex)) === "string"
+).map(({ id }) => id);
+
 /** The cases. */
 export const CLIENT_MESSAGE_CASES: readonly ClientCase[] = [
   bad("7252-3-3", "M001 M002 M004"),
@@ -43,6 +48,7 @@ export const CLIENT_MESSAGE_CASES: readonly ClientCase[] = [
   bad("7252-4.1-1", "M028 M029 M031 M032 M034 M035"),
   bad("7252-4.2-3", "M070 M071 M073 M074"),
   bad("7252-4.2-4", "M082"),
+  bad("7252-4.2-5", MALFORMED.join(" ")),
   bad("7252-4.2-8", "M079 M080 M083 M085 M086"),
   bad("7252-4.2-9", "M089 M094"),
   bad("7252-4.3-3", "M076 M077 M088"),

@@ -3,6 +3,8 @@ import { assertEquals } from "@std/assert";
 import { judgeInMemory } from "../testing/conformance_harness.ts";
 import { keepReports } from "../testing/reports.ts";
 import type { CaseResult } from "./runner.ts";
+import { BAD_DATAGRAMS } from "./bad_datagrams.ts";
+import malformedData from "../fixtures/vectors/malformed-udp.json" with { type: "json" };
 import { SERVER_CASES } from "./server_cases.ts";
 
 describe("the server in memory", () => {
@@ -25,6 +27,13 @@ describe("the server in memory", () => {
 });
 
 describe("server cases", () => {
+  it("have the bad datagrams of the vectors", () => {
+    assertEquals(
+      BAD_DATAGRAMS,
+      malformedData.datagrams.map(({ id, hex, expected: { action } }) => ({ id, hex, action })),
+    );
+  });
+
   it("have ids of their own", () => {
     assertEquals(new Set(SERVER_CASES.map(({ id }) => id)).size, SERVER_CASES.length);
   });

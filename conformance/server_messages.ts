@@ -146,6 +146,7 @@ export const MESSAGE_CASES: readonly ServerCase[] = [
       "two different resources",
       decomposed,
     );
+    await meet(t, "M136"); // no UTF-8 at all: another name, which does not exist
   }),
   bad("7252-4.1-1", "M028 M029 M031 M032 M034 M035 M037"),
   bad("7252-4.2-3", "M070 M071 M073 M074"),

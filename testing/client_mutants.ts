@@ -93,7 +93,7 @@ const MESSAGES: readonly Mutant[] = [
   ),
   reads(
     "malformed messages ignored, Confirmable or not",
-    "7252-3.1-4",
+    "7252-3.1-4 7252-4.2-5",
     (bytes, message) => message === undefined ? undefined : bytes,
   ),
   reads(
