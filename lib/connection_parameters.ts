@@ -1,6 +1,6 @@
 /** How long connections of reliable transports wait for what. @module */
 
-/** Times of a connection over TCP, TLS or WebSockets, ms; `Infinity` waits for ever. RFC 8323 leaves all of them open. */
+/** Times of a connection over TCP, TLS or WebSockets, ms where nothing else is said; `Infinity` waits for ever. RFC 8323 leaves all of them open. */
 export interface ConnectionParameters {
   /**
    * From the beginning until a connection is there: host found, TCP, TLS or WebSocket set up, and the peer's CSM received.
@@ -47,6 +47,19 @@ export interface ConnectionParameters {
    * @default {5000}
    */
   releaseTimeout: number;
+  /**
+   * From the loss of a connection on which something was observed to the attempt to open another, drawn from half of it
+   * to one and a half; twice as long after each attempt that fails, up to a minute.
+   *
+   * @default {1000}
+   */
+  reconnectDelay: number;
+  /**
+   * Attempts in a row after which the observations fail.
+   *
+   * @default {10}
+   */
+  reconnectAttempts: number;
 }
 
 /** The defaults. */
@@ -58,12 +71,14 @@ export const DEFAULT_CONNECTION_PARAMETERS: Readonly<ConnectionParameters> = Obj
   keepAlive: 60_000,
   pongTimeout: 20_000,
   releaseTimeout: 5_000,
+  reconnectDelay: 1_000,
+  reconnectAttempts: 10,
 });
 
 /**
  * Fills in the defaults.
  *
- * @throws {RangeError} where a time is not above 0
+ * @throws {RangeError} where one is not above 0
  */
 export function deriveConnectionParameters(
   given: Partial<ConnectionParameters> = {},
@@ -74,7 +89,7 @@ export function deriveConnectionParameters(
     if (!(name in parameters)) throw new RangeError(`Unknown connection parameter "${name}"`);
     if (value === undefined) continue;
     if (!(typeof value === "number" && value > 0)) {
-      throw new RangeError(`Connection parameter ${name} must be above 0 ms: it is "${value}"`);
+      throw new RangeError(`Connection parameter ${name} must be above 0: it is "${value}"`);
     }
     parameters[name] = value;
   }

@@ -1,7 +1,9 @@
 /** The client. @module */
 
+import { CoAPError } from "../errors.ts";
 import type { EngineSizes } from "../engine/engine.ts";
-import { deriveConnectionParameters } from "../connection_parameters.ts";
+import { Entropy } from "../engine/entropy.ts";
+import { type ConnectionParameters, deriveConnectionParameters } from "../connection_parameters.ts";
 import { deriveLimits, deriveParameters } from "../parameters.ts";
 import { resolveHost } from "../transport/resolve.ts";
 import type { Resolve } from "../transport/transport.ts";
@@ -37,7 +39,7 @@ import { Memory } from "./recall.ts";
 import type { CoAPResponse } from "./response.ts";
 import { type EndpointStats, sumStats } from "./stats.ts";
 import { StreamDriver } from "./stream_driver.ts";
-import { familyOf, OwnSockets, Routes, type Sockets } from "./sockets.ts";
+import { familyOf, OwnSockets, type Route, Routes, type Sockets } from "./sockets.ts";
 import { destinationOf, parseProxy, type Via } from "./via.ts";
 
 /** A client on the sockets of somebody else, a server's. */
@@ -96,6 +98,8 @@ export class CoAPClient implements AsyncDisposable {
   #sockets: Sockets;
   #routes: Routes;
   #connections: Connections;
+  readonly #times: Readonly<ConnectionParameters>;
+  readonly #entropy: Entropy;
   /** What drives the connections; made for the first of them. */
   #streams: StreamDriver | undefined = undefined;
   readonly #clock: Clock;
@@ -145,7 +149,8 @@ export class CoAPClient implements AsyncDisposable {
       options.connect ?? false,
     );
     const { tls, connection } = options;
-    deriveConnectionParameters(connection);
+    this.#times = deriveConnectionParameters(connection);
+    this.#entropy = new Entropy(driverOptions.random);
     const bindings = streamBindings(options);
     this.#connections = new Connections(
       () => this.#streams ??= new StreamDriver({ ...driverOptions, connection, tls, bindings }),
@@ -163,6 +168,7 @@ export class CoAPClient implements AsyncDisposable {
       memory: this.#memory,
       destination: (uri, init) => this.#destination(uri, init),
       start: (pending, parts) => this.#start(pending, parts),
+      restart: (pending, parts, attempt) => this.#restart(pending, parts, attempt),
     };
     this.#observations = new Observations(this.#core);
   }
@@ -433,15 +439,38 @@ export class CoAPClient implements AsyncDisposable {
     return parts;
   }
 
+  /** The way through a connection, where it is there in time. */
+  #within(patience: number, route: Route | Promise<Route>): Route | Promise<Route> {
+    if (!(route instanceof Promise) || patience === Infinity) return route;
+    return new Promise((resolve, reject) => {
+      const timeout = new CoAPError("timeout", `No connection within ${patience} ms`);
+      const at = this.#clock.now() + patience;
+      const timer = this.#clock.setTimer(() => reject(timeout), at);
+      route.then(resolve, reject).finally(() => this.#clock.clearTimer(timer));
+    });
+  }
+
+  #restart(pending: Pending, parts: UriParts, attempt: number): (() => void) | undefined {
+    const { reconnectDelay, reconnectAttempts } = this.#times;
+    if (this.#closing !== undefined || attempt > reconnectAttempts) return undefined;
+    const delay = Math.min(reconnectDelay * 2 ** (attempt - 1), LONGEST_DELAY);
+    const at = this.#clock.now() + this.#entropy.between(delay / 2, delay * 1.5);
+    const timer = this.#clock.setTimer(() => this.#start(pending, parts), at);
+    return () => this.#clock.clearTimer(timer);
+  }
+
   #start(pending: Pending, parts: UriParts): void {
     if (this.#closing !== undefined) return pending.cancel("closed", CLOSED);
     pending.start(() =>
       isStream(parts.scheme)
-        ? this.#connections.find(parts)
+        ? this.#within(pending.patience, this.#connections.find(parts))
         : this.#routes.find(parts.host, parts.hostIsAddress, parts.port)
     );
   }
 }
+
+/** The longest delay before another connection is tried, ms. */
+const LONGEST_DELAY = 60_000;
 
 const CLOSED = "Client is closed";
 

@@ -4,13 +4,15 @@ import type { ExchangeId, FailedEvent, Outline, RequestOptions } from "../engine
 import type { Message } from "../wire/message.ts";
 import { Code } from "../wire/code.ts";
 import { OptionNumber } from "../wire/option.ts";
+import type { UriParts } from "../wire/uri.ts";
 import type { Flow } from "../flow.ts";
 import { Channel } from "./channel.ts";
 import type { CallEvent } from "./driver.ts";
 import { checkTimeout } from "./endpoint_options.ts";
 import { methodCode, methodName } from "./methods.ts";
 import { CoAPNotification } from "./notification.ts";
-import { type CoAPRequestInit, makeOutline } from "./outgoing.ts";
+import { CoAPError } from "../errors.ts";
+import { type CoAPRequestInit, isStream, makeOutline } from "./outgoing.ts";
 import { type ClientCore, Pending } from "./pending.ts";
 import { refuseGroup } from "./pending_request.ts";
 import type { Memory } from "./recall.ts";
@@ -94,7 +96,7 @@ export class Observations {
     if (known !== undefined) return known;
     const shared = new SharedObservation(
       this.#client,
-      { uri, what: `${methodName(code)} "${uri}", observed`, scheme: parts.scheme },
+      { uri, what: `${methodName(code)} "${uri}", observed`, parts },
       outline,
       { blockSize, confirmable, impatient, timeout, observe: true },
       () => {
@@ -115,11 +117,15 @@ function keepNewest(waiting: CoAPNotification[], state: CoAPNotification): void 
 interface Target {
   readonly uri: string;
   readonly what: string;
-  readonly scheme: string;
+  readonly parts: UriParts;
 }
+
+/** What another connection may do better. */
+const PASSING: ReadonlySet<string> = new Set(["refused", "timeout", "transport"]);
 
 /** One registration and all who want its states. */
 class SharedObservation extends Pending {
+  readonly #client: ClientCore;
   readonly #memory: Memory;
   readonly #target: Target;
   readonly #outline: Outline;
@@ -129,6 +135,9 @@ class SharedObservation extends Pending {
   readonly #channels = new Map<Channel<CoAPNotification>, boolean>();
   #newest: CoAPNotification | undefined = undefined;
   #failure: { reason: unknown } | undefined = undefined;
+  /** Attempts in a row to have another connection. */
+  #attempts = 0;
+  #restart: (() => void) | undefined = undefined;
 
   constructor(
     client: ClientCore,
@@ -138,6 +147,7 @@ class SharedObservation extends Pending {
     over: () => void,
   ) {
     super(client.all, target.what);
+    this.#client = client;
     this.#memory = client.memory;
     this.#target = target;
     this.#outline = outline;
@@ -161,7 +171,12 @@ class SharedObservation extends Pending {
   protected override send(route: Route): ExchangeId | undefined {
     refuseGroup(route);
     const { driver, flow } = route;
-    const { answer } = this.#memory.recall(this.#target.scheme, flow, this.#outline, "reload");
+    const { answer } = this.#memory.recall(
+      this.#target.parts.scheme,
+      flow,
+      this.#outline,
+      "reload",
+    );
     if (answer === undefined) return driver.request(flow, this.#outline, this.#options, this);
     this.#yield(answer, flow, true, false);
     return undefined;
@@ -172,9 +187,24 @@ class SharedObservation extends Pending {
     const { flow, message } = event;
     const latest = event.type === "response" || event.latest;
     const content = latest
-      ? this.#memory.recall(this.#target.scheme, flow, this.#outline, "reload").take(message)
+      ? this.#memory.recall(this.#target.parts.scheme, flow, this.#outline, "reload").take(message)
       : message;
     this.#yield(content, flow, latest, event.type === "notification");
+  }
+
+  override fail(error: unknown): void {
+    if (!this.#recovers(error)) super.fail(error);
+  }
+
+  /** Over a connection what was observed is registered for again on another one, when that is lost. */
+  #recovers(error: unknown): boolean {
+    const { parts } = this.#target;
+    if (this.ended || this.#newest?.observed !== true || !isStream(parts.scheme)) return false;
+    if (!(error instanceof CoAPError && PASSING.has(error.reason))) return false;
+    this.#restart = this.#client.restart(this, parts, ++this.#attempts);
+    if (this.#restart === undefined) return false;
+    this.beginAgain();
+    return true;
   }
 
   #yield(
@@ -189,6 +219,7 @@ class SharedObservation extends Pending {
       observed,
       now,
     });
+    this.#attempts = 0;
     if (isLatest) this.#newest = state;
     if (!observed) this.end();
     for (const [channel, stale] of [...this.#channels]) {
@@ -204,6 +235,7 @@ class SharedObservation extends Pending {
 
   protected override end(): boolean {
     if (!super.end()) return false;
+    this.#restart?.();
     this.#over();
     return true;
   }

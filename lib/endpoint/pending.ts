@@ -18,6 +18,8 @@ export interface ClientCore {
   destination(uri: string | URL, init: Pick<CoAPRequestInit, "proxy">): UriParts;
   /** Sends one off to the host of the URI; it fails where the client is closed. */
   start(pending: Pending, parts: UriParts): void;
+  /** Does it again after its connection was lost, for the so manieth time in a row. Answers how to take that back. */
+  restart(pending: Pending, parts: UriParts, attempt: number): (() => void) | undefined;
 }
 
 const FAILURES: Record<FailureReason, string> = {
@@ -67,6 +69,17 @@ export abstract class Pending implements Call {
   protected abstract take(event: Exclude<CallEvent, FailedEvent>): void;
   /** It is over without an outcome. */
   protected abstract failed(reason: unknown): void;
+
+  /** How long it waits for a connection, ms. */
+  get patience(): number {
+    return Infinity;
+  }
+
+  /** Forgets the exchange beneath, which is over, to begin another. */
+  protected beginAgain(): void {
+    this.#driver = undefined;
+    this.#id = 0;
+  }
 
   /** Whether it is over. */
   get ended(): boolean {

@@ -99,6 +99,10 @@ class PendingRequest extends Pending {
     this.#job = job;
   }
 
+  override get patience(): number {
+    return this.#job.options.timeout ?? Infinity;
+  }
+
   protected override send(route: Route): ExchangeId | undefined {
     refuseGroup(route);
     const { driver, flow } = route;

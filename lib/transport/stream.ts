@@ -190,6 +190,8 @@ export interface Listener {
 
 /** A network of byte streams. */
 export interface ByteNetwork {
+  /** Runs a callback when what has arrived is handed on. @default `setImmediate` */
+  defer?(callback: () => void): void;
   /** Listens. Rejects with a `CoAPError` of reason `transport` where the system refuses. */
   listen(
     options: ListenOptions,

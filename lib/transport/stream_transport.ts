@@ -160,7 +160,7 @@ export class ConnectionTransport implements StreamTransport {
   #later(): void {
     if (this.#turnDue) return;
     this.#turnDue = true;
-    defer(() => {
+    (this.#network.defer ?? defer)(() => {
       this.#turnDue = false;
       this.#guard(() => this.#handler.turn());
     });
