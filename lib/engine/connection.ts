@@ -100,7 +100,10 @@ export class Connection implements Timed {
   usedAt: number;
   /** When the peer was pinged to see whether it is alive, ms; -1 where it was not. */
   pingedAt = -1;
-  /** Until when the message of which the beginning is here has to be whole, ms. */
+  /** When the beginning of a message came that is not whole, ms, -1 where there is none, and what was missing then. */
+  partialSince = -1;
+  missing = 0;
+  /** Until when it has to be whole, ms. */
   wholeBy: number = Infinity;
   /** Until when the peer has to close it, ms. */
   closedBy: number = Infinity;

@@ -132,7 +132,13 @@ export class Signaling implements MessageLayer {
   partial(now: number, flow: Flow, missing: number): void {
     const connection = this.#connection(flow);
     if (connection === undefined) return;
-    connection.wholeBy = now + this.#allowance(missing);
+    // Progress does not prolong it: whoever sends byte by byte would go on for ever.
+    if (connection.partialSince < 0) {
+      connection.partialSince = now;
+      connection.missing = missing;
+    } else if (missing > connection.missing) connection.missing = missing; // its size was not known
+    else return;
+    connection.wholeBy = connection.partialSince + this.#allowance(connection.missing);
     this.#arm(now, connection);
   }
 
@@ -289,6 +295,7 @@ export class Signaling implements MessageLayer {
     stats.receivedBytes += bytes.length;
     peer.heardAt = now;
     connection.wholeBy = Infinity;
+    connection.partialSince = -1;
     const message = decodeFrame(bytes, this.#codec);
     if (message.error !== undefined) {
       stats.rejectedMalformed++;

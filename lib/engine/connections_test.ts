@@ -1,0 +1,290 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import { ConnectedBench, type ConnectedPeer } from "../../testing/connected.ts";
+import { Code } from "../wire/code.ts";
+import type { EngineEvent } from "./types.ts";
+
+function bytes(length: number): Uint8Array {
+  return new Uint8Array(length);
+}
+
+/** The peer observes; answers what the engine has sent. */
+function observe(bench: ConnectedBench, peer: ConnectedPeer, token = "aa", state = "0"): void {
+  peer.sends("0.01", { token, options: [[6], [11, "s"]] });
+  const id = bench.asked("s");
+  bench.does((engine, now) =>
+    engine.respond(now, id, { code: Code.Content, payload: new TextEncoder().encode(state) }, {
+      observe: "/s",
+    })
+  );
+  assertEquals(textOf(peer), state);
+}
+
+function notify(bench: ConnectedBench, state: string | Uint8Array): number {
+  const payload = typeof state === "string" ? new TextEncoder().encode(state) : state;
+  return bench.does((engine, now) =>
+    engine.notify(now, "/s", undefined, { code: Code.Content, payload })
+  );
+}
+
+function textOf(peer: ConnectedPeer): string {
+  return new TextDecoder().decode(peer.reads().payload);
+}
+
+function types(events: readonly EngineEvent[]): string[] {
+  return events.map(({ type }) => type);
+}
+
+describe("observers over connections: RFC 8323 section 7", () => {
+  it("are sent every state at once, with an empty Observe (8323-7-1)", () => {
+    const bench = new ConnectedBench();
+    const peer = bench.greet();
+    observe(bench, peer);
+    for (let i = 1; i <= 300; i++) notify(bench, `${i}`);
+    for (let i = 1; i <= 300; i++) {
+      const { code, options, payload } = peer.reads();
+      assertEquals([code, options.length, options[0]!.number], [Code.Content, 1, 6]);
+      assertEquals([options[0]!.value.length, payload.length], [0, `${i}`.length]);
+    }
+    peer.receivesNothing();
+  });
+
+  it("end with Observe 1, an error, and the connection (8323-7-3)", () => {
+    const bench = new ConnectedBench();
+    const [a, b, c] = [bench.greet(), bench.greet(), bench.greet()];
+    for (const peer of [a, b, c]) observe(bench, peer);
+    assertEquals(bench.engine.countObservers("/s"), 3);
+    a.sends("0.01", { token: "aa", options: [[6, 1], [11, "s"]] });
+    const [unobserved] = bench.events.splice(0, 1);
+    assert(unobserved!.type === "unobserved" && unobserved!.reason === "deregistered");
+    bench.answers(bench.asked());
+    bench.does((engine, now) => engine.disconnected(now, b.flow, "Cut"));
+    const lost = bench.nextEvent();
+    assert(lost.type === "unobserved" && lost.reason === "disconnected");
+    bench.does((engine, now) => engine.notify(now, "/s", undefined, { code: Code.NotFound }));
+    c.receives("4.04 token aa");
+    const gone = bench.nextEvent();
+    assert(gone.type === "unobserved" && gone.reason === "error");
+    assertEquals(bench.engine.countObservers("/s"), 0);
+  });
+
+  it("get large states whole where they fit, else their first block", () => {
+    const bench = new ConnectedBench();
+    const [large, small] = [bench.greet([[2, 100_000], [4]]), bench.greet()];
+    observe(bench, large);
+    observe(bench, small);
+    notify(bench, bytes(5000));
+    assertEquals(large.reads().payload.length, 5000);
+    const { options, payload } = small.reads();
+    assertEquals([payload.length, options.at(-1)!.number], [1024, 23]);
+    small.sends("0.01", { token: "bb", options: [[11, "s"], [23, Uint8Array.of(0x46)]] });
+    assertEquals(small.reads().payload.length, 904);
+  });
+});
+
+describe("observing over a connection: section 7", () => {
+  it("takes states in their order, whatever their numbers, and asks for none again", () => {
+    const bench = new ConnectedBench();
+    const peer = bench.greet();
+    const id = bench.does((engine, now) =>
+      engine.request(now, peer.flow, { code: Code.GET }, { observe: true })
+    );
+    const token = [...peer.reads().token].map((b) => b.toString(16).padStart(2, "0")).join("");
+    for (const number of [5, 4, 0, 0xffffff, 3]) {
+      peer.sends("2.05", { token, options: [[6, number], [14, 1]], payload: `${number}` });
+      const event = bench.nextEvent();
+      assert(event.type === "notification" && event.id === id && event.latest);
+      assertEquals(new TextDecoder().decode(event.message.payload), `${number}`);
+      bench.after(20_000); // Max-Age is over
+      peer.receivesNothing();
+    }
+    // The end is said with its token (8323-7-2); what still comes is passed over.
+    bench.does((engine, now) => engine.cancel(now, id));
+    peer.receives(`0.01 token ${token} 6:01`);
+    peer.sends("2.05", { token, options: [[6, 9]] });
+    peer.sends("2.05", { token });
+    bench.noEvents();
+    peer.receivesNothing();
+    bench.does((engine, now) => engine.disconnected(now, peer.flow, ""));
+    bench.isAtRest();
+  });
+
+  it("fails with the connection", () => {
+    const bench = new ConnectedBench();
+    const peer = bench.greet();
+    bench.does((engine, now) =>
+      engine.request(now, peer.flow, { code: Code.GET }, { observe: true })
+    );
+    const token = [...peer.reads().token].map((b) => b.toString(16).padStart(2, "0")).join("");
+    peer.sends("2.05", { token, options: [[6]] });
+    bench.nextEvent();
+    bench.does((engine, now) => engine.disconnected(now, peer.flow, "Cut"));
+    const failed = bench.nextEvent();
+    assert(failed.type === "failed" && failed.reason === "transport" && failed.detail === "Cut");
+    bench.isAtRest();
+  });
+});
+
+describe("a peer that does not read", () => {
+  const LIMITS = { limits: { sendBytes: 1000 } };
+
+  it("is not read from, until it has taken what was sent", () => {
+    const bench = new ConnectedBench(LIMITS);
+    const peer = bench.greet();
+    const { engine } = bench;
+    bench.takes(peer);
+    assert(engine.accepts(peer.flow));
+    peer.sends("0.01", { token: "01" });
+    bench.answers(bench.asked(), bytes(900));
+    assert(engine.accepts(peer.flow));
+    peer.sends("0.01", { token: "02" });
+    bench.answers(bench.asked(), bytes(100));
+    assert(!engine.accepts(peer.flow));
+    bench.noEvents();
+    bench.takes(peer);
+    assertEquals(bench.nextEvent(), { type: "resume", flow: peer.flow });
+    assert(engine.accepts(peer.flow));
+    bench.takes(peer);
+    bench.noEvents();
+  });
+
+  it("gets the newest state when it reads, and our requests then", () => {
+    const bench = new ConnectedBench(LIMITS);
+    const peer = bench.greet();
+    observe(bench, peer);
+    notify(bench, bytes(1000));
+    assertEquals(peer.reads().payload.length, 1000);
+    for (let i = 0; i < 10_000; i++) assertEquals(notify(bench, `${i}`), 1);
+    const ids = Array.from(
+      { length: 3 },
+      () => bench.does((engine, now) => engine.request(now, peer.flow, { code: Code.GET })),
+    );
+    assertEquals(bench.engine.cancel(bench.now, ids[1]!), true);
+    peer.receivesNothing();
+    bench.takes(peer);
+    assertEquals([peer.reads().code, peer.reads().code], [Code.GET, Code.GET]);
+    assertEquals(textOf(peer), "9999");
+    peer.receivesNothing();
+  });
+
+  it("has a time for it that grows with what it has to take, then it is given up", () => {
+    const bench = new ConnectedBench(LIMITS);
+    const peer = bench.greet();
+    observe(bench, peer);
+    notify(bench, bytes(1024));
+    peer.reads();
+    const lifetime = 30_000 + peer.untaken / 1.024;
+    // A sign of life does not help.
+    bench.after(20_000);
+    peer.sends("0.00");
+    bench.after(lifetime - 20_000 - 1);
+    bench.noEvents();
+    bench.after(2);
+    assertEquals(bench.nextEvent().type, "unobserved");
+    peer.isAborted("Messages are not taken");
+    bench.isAtRest();
+  });
+});
+
+describe("limits of connections", () => {
+  it("requests at the application: further ones are not read", () => {
+    const bench = new ConnectedBench({ limits: { requestsPerConnection: 2 } });
+    const peer = bench.greet();
+    peer.sends("0.01", { token: "01" });
+    const first = bench.asked();
+    assert(bench.engine.accepts(peer.flow));
+    peer.sends("0.01", { token: "02" });
+    bench.asked();
+    assert(!bench.engine.accepts(peer.flow));
+    bench.answers(first);
+    assertEquals(bench.nextEvent().type, "resume");
+  });
+
+  it("connections: one more is aborted", () => {
+    const bench = new ConnectedBench({ limits: { connections: 2 } });
+    const [a] = [bench.greet(), bench.greet()];
+    const c = bench.connect();
+    assertEquals(c.reads().code, Code.CSM);
+    c.isAborted("Too many connections");
+    bench.does((engine, now) => engine.disconnected(now, a.flow, ""));
+    bench.greet();
+  });
+
+  it("a message that does not become whole (slow loris)", () => {
+    const bench = new ConnectedBench();
+    const peer = bench.greet();
+    bench.does((engine, now) => engine.partial(now, peer.flow, 1024));
+    bench.after(20_000);
+    bench.does((engine, now) => engine.partial(now, peer.flow, 1023));
+    bench.after(30_999 - 20_000);
+    bench.noEvents();
+    bench.after(2);
+    peer.isAborted("Message takes too long");
+    bench.isAtRest();
+  });
+
+  it("a message that does in time has no consequences", () => {
+    const bench = new ConnectedBench();
+    const peer = bench.greet();
+    bench.does((engine, now) => engine.partial(now, peer.flow, 1024));
+    bench.after(30_000);
+    peer.sends("7.02");
+    peer.receives("7.03");
+    bench.does((engine, now) => engine.partial(now, peer.flow, 1024));
+    bench.after(30_000);
+    bench.noEvents();
+  });
+});
+
+describe("the health of connections: section 3.4", () => {
+  it("one that nothing needs is released, after its time", () => {
+    const bench = new ConnectedBench({ connection: { idleTimeout: 1000 } });
+    const peer = bench.greet();
+    bench.after(900);
+    peer.sends("0.01", { token: "01" });
+    bench.answers(bench.asked());
+    peer.reads();
+    bench.after(900);
+    peer.sends("7.02"); // no use of it
+    peer.reads();
+    bench.noEvents();
+    bench.after(101);
+    assertEquals([textOf(peer), types(bench.events.splice(0))], ["Idle", ["released"]]);
+    bench.does((engine, now) => engine.disconnected(now, peer.flow, ""));
+    bench.isAtRest();
+  });
+
+  it("one that something needs is pinged when the peer is quiet, and given up when it stays so", () => {
+    const bench = new ConnectedBench();
+    const peer = bench.greet();
+    observe(bench, peer);
+    for (let i = 0; i < 3; i++) {
+      bench.after(60_000);
+      peer.receives("7.02");
+      bench.after(19_000);
+      peer.sends("7.03");
+    }
+    notify(bench, "1");
+    assertEquals(textOf(peer), "1");
+    bench.after(60_000);
+    peer.receives("7.02");
+    bench.after(19_999);
+    bench.noEvents();
+    bench.after(1);
+    assertEquals(bench.nextEvent().type, "unobserved");
+    peer.isAborted("No sign of life");
+    bench.isAtRest();
+  });
+
+  it("can be left alone", () => {
+    const times = { idleTimeout: Infinity, keepAlive: Infinity };
+    const bench = new ConnectedBench({ connection: times });
+    const [idle, observer] = [bench.greet(), bench.greet()];
+    observe(bench, observer);
+    bench.after(1e9);
+    bench.noEvents();
+    idle.receivesNothing();
+    observer.receivesNothing();
+    assertEquals(bench.engine.deadline, Infinity);
+  });
+});
