@@ -2,9 +2,9 @@ import { after, describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { judgeInMemory } from "../testing/conformance_harness.ts";
 import { keepReports } from "../testing/reports.ts";
-import type { CaseResult } from "./runner.ts";
+import { malformed } from "../testing/vectors.ts";
 import { BAD_DATAGRAMS } from "./bad_datagrams.ts";
-import malformedData from "../fixtures/vectors/malformed-udp.json" with { type: "json" };
+import type { CaseResult } from "./runner.ts";
 import { SERVER_CASES } from "./server_cases.ts";
 
 describe("the server in memory", () => {
@@ -30,7 +30,7 @@ describe("server cases", () => {
   it("have the bad datagrams of the vectors", () => {
     assertEquals(
       BAD_DATAGRAMS,
-      malformedData.datagrams.map(({ id, hex, expected: { action } }) => ({ id, hex, action })),
+      malformed.datagrams.map(({ id, hex, expected: { action } }) => ({ id, hex, action })),
     );
   });
 
