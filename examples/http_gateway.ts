@@ -15,39 +15,8 @@
 
 import process from "node:process";
 import { httpGateway } from "@x/coap/http";
-import type { Handler } from "./node_http.ts";
+import { listen } from "./http_server.ts";
 
 const [target = "coap://127.0.0.1", argument = "8080"] = process.argv.slice(2);
-const hostname = "127.0.0.1";
-const gateway = httpGateway({ target });
-const port = await listen(gateway, Number(argument));
-console.log(`http://${hostname}:${port}`);
-
-/** Serves a handler by what the runtime has, and gives the port. */
-async function listen(handler: Handler, port: number): Promise<number> {
-  const { Bun, Deno } = globalThis as unknown as Runtimes;
-  if (Bun !== undefined) return Bun.serve({ hostname, port, idleTimeout: 0, fetch: handler }).port;
-  if (Deno !== undefined) {
-    return Deno.serve({ hostname, port, onListen: () => {} }, handler).addr.port;
-  }
-  const { createFetchServer } = await import("./node_http.ts");
-  const server = createFetchServer(handler);
-  await new Promise<void>((resolve) => server.listen(port, hostname, resolve));
-  const address = server.address();
-  return typeof address === "object" && address !== null ? address.port : port;
-}
-
-/** The HTTP servers of Bun and Deno. */
-interface Runtimes {
-  Bun?: {
-    serve(
-      options: { hostname: string; port: number; idleTimeout: number; fetch: Handler },
-    ): { port: number };
-  };
-  Deno?: {
-    serve(
-      options: { hostname: string; port: number; onListen: () => void },
-      handler: Handler,
-    ): { addr: { port: number } };
-  };
-}
+const port = await listen(Number(argument), httpGateway({ target }));
+console.log(`http://127.0.0.1:${port}`);

@@ -6,6 +6,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { CoAPResponse, Router, serve, type Server } from "@x/coap";
 import { findRuntime, ROOT } from "../../scripts/runtimes.mjs";
 import { EventReader } from "../../testing/event_reader.ts";
+import { noUpgrades, upgradeFor, type UpgradingServer } from "../../testing/web_socket_server.ts";
 
 const HOST = "127.0.0.1";
 const JOB = join(ROOT, "examples/edge/job.ts");
@@ -70,12 +71,15 @@ class Job {
   }
 }
 
+const upgrades = await noUpgrades() ?? false;
+
 for (const way of WAYS) {
   const program = findRuntime(way.runtime);
-  const skip = program === undefined ? `${way.runtime} is not installed` : false;
+  const skip = program === undefined ? `${way.runtime} is not installed` : upgrades;
 
   describe(`examples/edge/job.ts ${way.name}`, { skip }, () => {
     let server: Server;
+    let sockets: UpgradingServer;
     let job: Job;
     let origin: string;
     let temperature = "21.5";
@@ -92,36 +96,42 @@ for (const way of WAYS) {
         hostname: HOST,
         udp: false,
         tcp: { port: 0 },
+        ws: true,
         onObserve: () => ++observers > 0,
         onUnobserve: (_, reason) => onLeave(reason),
       }, router);
-      const hosts = [`${HOST}:${server.addresses.tcp!.port}`, NOBODY];
-      const attic = `attic=coap+tcp://${hosts[0]}`;
-      const sensors = `${attic} cellar=coap+tcp://${NOBODY} garden=coap://${NOBODY}`;
-      job = new Job(program!, argumentsOf(way, hosts), sensors);
+      sockets = await upgradeFor(server);
+      const [tcp, ws] = [`${HOST}:${server.addresses.tcp!.port}`, `${HOST}:${sockets.port}`];
+      const there = `attic=coap+tcp://${tcp} cellar=coap+ws://${ws}`;
+      const sensors = `${there} garden=coap+tcp://${NOBODY} shed=coap://${NOBODY}`;
+      job = new Job(program!, argumentsOf(way, [tcp, ws, NOBODY]), sensors);
       origin = `http://${HOST}:${await job.port}`;
     });
     after(async () => {
-      await job.close();
+      await job?.close();
       await server.close();
+      await sockets.close();
     });
 
     it("tells what the sensors say, and which can not be reached", async () => {
       const response = await fetch(origin);
       assertEquals(await response.json(), {
         attic: 21.5,
-        cellar: "refused",
-        garden: "transport", // that would be UDP
+        cellar: 21.5,
+        garden: "refused",
+        shed: "transport", // that would be UDP
       });
       assertEquals(/^UDP was asked for$/m.test(job.output), way.file === WITHOUT_UDP);
     });
 
     it("is a gateway to each of them", async () => {
-      const got = await fetch(`${origin}/attic/temperature`);
-      assertEquals([got.status, await got.text()], [200, "21.5"]);
-      const list = await fetch(`${origin}/attic/.well-known/core`);
-      assertMatch(await list.text(), /^<\/temperature>/);
-      const gone = await fetch(`${origin}/cellar/temperature`);
+      for (const sensor of ["attic", "cellar"]) {
+        const got = await fetch(`${origin}/${sensor}/temperature`);
+        assertEquals([got.status, await got.text()], [200, "21.5"]);
+        const list = await fetch(`${origin}/${sensor}/.well-known/core`);
+        assertMatch(await list.text(), /^<\/temperature>/);
+      }
+      const gone = await fetch(`${origin}/garden/temperature`);
       assertEquals([gone.status, await gone.text()], [502, "Origin server can not be reached\n"]);
       const put = await fetch(`${origin}/attic/temperature`, { method: "PUT", body: "1" });
       assertEquals([put.status, put.headers.get("allow"), await put.text()], [
@@ -133,20 +143,23 @@ for (const way of WAYS) {
       assertEquals([other.status, await other.text()], [404, "Not found\n"]);
     });
 
-    it("shows them as they change", async () => {
-      const left = new Promise<string>((resolve) => onLeave = resolve);
-      observers = 0;
-      const readers = [new EventReader(), new EventReader()];
-      for (const reader of readers) {
-        await reader.open(`${origin}/attic/temperature`);
-        assertEquals(await reader.next(), "21.5");
-      }
-      temperature = "22";
-      server.notify("/temperature");
-      for (const reader of readers) assertEquals(await reader.next(), "22");
-      assertEquals(observers, 1);
-      for (const reader of readers) reader.close();
-      assertEquals(await left, "deregistered");
-    });
+    for (const sensor of ["attic", "cellar"]) {
+      it(`shows the ${sensor} as it changes, to all by one observation`, async () => {
+        const left = new Promise<string>((resolve) => onLeave = resolve);
+        observers = 0;
+        const before = temperature;
+        const readers = [new EventReader(), new EventReader()];
+        for (const reader of readers) {
+          await reader.open(`${origin}/${sensor}/temperature`);
+          assertEquals(await reader.next(), before);
+        }
+        temperature += "1";
+        server.notify("/temperature");
+        for (const reader of readers) assertEquals(await reader.next(), temperature);
+        assertEquals(observers, 1);
+        for (const reader of readers) reader.close();
+        assertEquals(await left, "deregistered");
+      });
+    }
   });
 }
