@@ -12,17 +12,28 @@ import type { ConnectionUser, StreamDriver } from "./stream_driver.ts";
 const HELD_OFF = 256;
 
 /** A connection of the pool, there or on its way. */
-interface Entry {
-  flow: Flow | undefined;
-  opening: Promise<Flow> | undefined;
+class Entry implements ConnectionUser {
+  flow: Flow | undefined = undefined;
+  opening: Promise<Flow> | undefined = undefined;
+  /** Why it is not to be used any more. */
+  over: Error | undefined = undefined;
+  readonly #onOver: (entry: Entry, holdOff: number) => void;
+
+  constructor(onOver: (entry: Entry, holdOff: number) => void) {
+    this.#onOver = onOver;
+  }
+
+  onOver(error: Error, holdOff: number): void {
+    this.over = error;
+    this.#onOver(this, holdOff);
+  }
 }
 
 /** Pools connections by scheme, host and port. */
-export class Connections implements ConnectionUser {
+export class Connections {
   readonly #driver: () => StreamDriver;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
-  readonly #keys = new Map<string, string>();
   /** Until when peers do not want a connection, ms. */
   readonly #heldOff = new Map<string, number>();
 
@@ -46,7 +57,8 @@ export class Connections implements ConnectionUser {
     if (flow !== undefined) return { driver, flow };
     this.#checkHold(key, target);
     if (entry === undefined) {
-      this.#entries.set(key, entry = { flow: undefined, opening: undefined });
+      entry = new Entry((entry, holdOff) => this.#over(key, entry, holdOff));
+      this.#entries.set(key, entry);
     }
     entry.opening ??= this.#open(key, entry, target);
     return entry.opening.then((flow) => ({ driver, flow }));
@@ -54,16 +66,19 @@ export class Connections implements ConnectionUser {
 
   async #open(key: string, entry: Entry, target: StreamTarget): Promise<Flow> {
     try {
-      const flow = await this.#driver().connect(target, this);
-      entry.flow = flow;
-      this.#keys.set(flow.key, key);
-      return flow;
+      const flow = await this.#driver().connect(target, entry);
+      if (entry.over !== undefined) throw entry.over; // the end came together with the peer's CSM
+      return entry.flow = flow;
     } catch (error) {
-      if (this.#entries.get(key) === entry) this.#entries.delete(key);
+      this.#remove(key, entry);
       throw error;
     } finally {
       entry.opening = undefined;
     }
+  }
+
+  #remove(key: string, entry: Entry): void {
+    if (this.#entries.get(key) === entry) this.#entries.delete(key);
   }
 
   #checkHold(key: string, { host, port }: StreamTarget): void {
@@ -78,11 +93,8 @@ export class Connections implements ConnectionUser {
     throw new CoAPError("refused", text);
   }
 
-  onOver(flow: Flow, holdOff: number): void {
-    const key = this.#keys.get(flow.key);
-    this.#keys.delete(flow.key);
-    if (key === undefined) return;
-    if (this.#entries.get(key)?.flow === flow) this.#entries.delete(key);
+  #over(key: string, entry: Entry, holdOff: number): void {
+    this.#remove(key, entry);
     if (holdOff === 0) return;
     this.#heldOff.delete(key);
     this.#heldOff.set(key, this.#clock.now() + holdOff * 1000);

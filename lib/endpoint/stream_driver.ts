@@ -27,12 +27,16 @@ export interface StreamDriverOptions extends DriverOptions {
 
 /** Hears of a connection that is not to be used for anything new. */
 export interface ConnectionUser {
-  /** It is gone, or will be soon; `holdOff` is how long the peer does not want another, s. */
-  onOver(flow: Flow, holdOff: number): void;
+  /**
+   * It is gone, or will be soon: also while the promise of `connect` waits for its turn. `holdOff` is how long the peer
+   * does not want another, s.
+   */
+  onOver(error: Error, holdOff: number): void;
 }
 
 /** Who waits for a connection to be ready. */
 interface Waiting {
+  readonly user: ConnectionUser;
   resolve(): void;
   reject(error: Error): void;
 }
@@ -182,10 +186,12 @@ export class StreamDriver extends Driver implements StreamHandler {
       this.#accepted.delete(nameOf(target.scheme, flow.address, flow.port));
       const isOpen = this.engine.isOpen(flow);
       if (isOpen === undefined) throw new CoAPError("transport", "Connection was closed at once");
-      if (!isOpen) {
-        await new Promise<void>((resolve, reject) => this.#waiting.set(key, { resolve, reject }));
+      if (isOpen) this.#users.set(key, user);
+      else {
+        await new Promise<void>((resolve, reject) =>
+          this.#waiting.set(key, { user, resolve, reject })
+        );
       }
-      this.#users.set(key, user);
       return flow;
     } catch (error) {
       if (flow !== undefined) this.release(flow, "No CSM");
@@ -214,29 +220,32 @@ export class StreamDriver extends Driver implements StreamHandler {
     const { flow } = event;
     switch (event.type) {
       case "ready":
-        return this.#settle(flow, ({ resolve }) => resolve());
+        return this.#settle(flow, ({ user, resolve }) => {
+          this.#users.set(flow.key, user);
+          resolve();
+        });
       case "released":
-        return this.#over(flow, event.holdOff);
+        return this.#over(flow, released(), event.holdOff);
       case "resume":
         return this.#transports.get(flow.scheme!)?.resume(flow);
       case "disconnect":
         this.transmit(this.outlet!);
         this.#transports.get(flow.scheme!)?.disconnect(flow, event.abort);
-        return this.#lost(flow, new CoAPError("transport", event.detail));
+        return this.#lost(flow, new CoAPError(event.reason, event.detail));
     }
   }
 
-  #over(flow: Flow, holdOff: number): void {
+  #over(flow: Flow, error: Error, holdOff: number): void {
+    const name = nameOf(flow.scheme!, flow.address, flow.port);
+    if (this.#accepted.get(name)?.key === flow.key) this.#accepted.delete(name);
     const user = this.#users.get(flow.key);
     this.#users.delete(flow.key);
-    user?.onOver(flow, holdOff);
+    user?.onOver(error, holdOff);
   }
 
   #lost(flow: Flow, error: Error): void {
-    const name = nameOf(flow.scheme!, flow.address, flow.port);
-    if (this.#accepted.get(name)?.key === flow.key) this.#accepted.delete(name);
     this.#settle(flow, ({ reject }) => reject(error));
-    this.#over(flow, 0);
+    this.#over(flow, error, 0);
   }
 
   // -------------------------------------------------------------- what transports tell
@@ -284,7 +293,7 @@ export class StreamDriver extends Driver implements StreamHandler {
       : `Connection is lost: ${error.message}`;
     this.engine.disconnected(this.clock.now(), flow, detail);
     this.drain();
-    this.#lost(flow, error ?? new CoAPError("transport", detail));
+    this.#lost(flow, new CoAPError("transport", detail, { cause: error }));
   }
 }
 
@@ -296,8 +305,10 @@ function closed(): CoAPError {
   return new CoAPError("closed", "Endpoint is closed");
 }
 
-/** What the system calls it when nobody listens. */
-const REFUSED = new Set(["ECONNREFUSED", "ECONNRESET"]);
+function released(): CoAPError {
+  return new CoAPError("transport", "Connection was released");
+}
+
 const UNKNOWN = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NODATA", "EAI_NONAME"]);
 
 /** Why there is no connection, in the library's terms. */
@@ -305,7 +316,7 @@ function reasonOf(error: unknown, { host, port }: StreamTarget): CoAPError {
   if (error instanceof CoAPError) return error;
   const code = (error as { code?: string } | undefined)?.code ?? "";
   const text = error instanceof Error ? error.message : String(error);
-  if (REFUSED.has(code)) {
+  if (code === "ECONNREFUSED") {
     return new CoAPError("refused", `Nobody listens at "${host}" port ${port}`, { cause: error });
   }
   if (UNKNOWN.has(code)) {

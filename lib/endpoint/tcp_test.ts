@@ -1,4 +1,5 @@
 import { afterEach, describe, it } from "node:test";
+import { createServer, type Socket } from "node:net";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   AUTHORITY,
@@ -8,6 +9,7 @@ import {
   SERVER_CERT,
   SERVER_KEY,
 } from "../../testing/certificates.ts";
+import { fromHex } from "../../testing/vectors.ts";
 import { CoAPError } from "../errors.ts";
 import { Code } from "../wire/code.ts";
 import { CoAPClient } from "./client.ts";
@@ -128,6 +130,54 @@ describe("client and server over TCP", () => {
     const error = await assertRejects(() => client.get(`${uri}/t`), CoAPError);
     assertEquals(error.reason, "refused");
   });
+});
+
+/** A server of which `say` makes a peer. Answers its URI and how many clients there were. */
+async function scripted(say: (socket: Socket, count: number) => void) {
+  let count = 0;
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    say(socket, ++count);
+  });
+  await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve));
+  open.push({
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  });
+  const { port } = server.address() as { port: number };
+  return { uri: `coap+tcp://${LOOPBACK}:${port}/`, count: () => count };
+}
+
+describe("a connection that ends when it begins", () => {
+  const cases = [
+    ["Abort in one with the CSM", "00e130e5ff4e6f", "refused", /Peer aborted .* No$/],
+    ["Release in one with the CSM", "00e100e4", "transport", /Connection was released$/],
+    ["the end right after the CSM", "00e1", "transport", /Connection (was closed|is lost)/],
+    ["the end at once", "", "transport", /Connection was closed$/],
+  ] as const;
+  for (const [name, bytes, reason, message] of cases) {
+    it(`${name}: is reported, and the next request has another`, async () => {
+      const { uri, count } = await scripted((socket, count) => {
+        if (count > 1) {
+          socket.write(fromHex("00e1"));
+          socket.on("data", (bytes) => {
+            const at = bytes.indexOf(Code.GET); // behind length and token length 4, in front of the token
+            if (at > 0) socket.write(Uint8Array.of(4, 0x45, ...bytes.subarray(at + 1, at + 5)));
+          });
+        } else if (name.startsWith("the end")) socket.end(fromHex(bytes));
+        else socket.write(fromHex(bytes));
+      });
+      const client = make();
+      const error = await assertRejects(() => client.get(uri), CoAPError);
+      assertEquals(error.reason, reason);
+      assertMatch(error.message, message);
+      assertEquals([(await client.get(uri)).codeText, count()], ["2.05", 2]);
+    });
+  }
 });
 
 describe("TLS", () => {

@@ -229,7 +229,7 @@ export class Engine {
     this.#signaling?.partial(now, flow, missing);
   }
 
-  /** Whether a connection is there and the peer's CSM has come; undefined where there is none. */
+  /** Whether the peer's CSM has come; undefined where there is no connection, or one that is released. */
   isOpen(flow: Flow): boolean | undefined {
     return this.#signaling?.isOpen(flow);
   }

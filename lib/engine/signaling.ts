@@ -142,10 +142,10 @@ export class Signaling implements MessageLayer {
     this.#arm(now, connection);
   }
 
-  /** Whether the peer's CSM has come; undefined where there is no connection. */
+  /** Whether the peer's CSM has come; undefined where there is no connection, or one that is released. */
   isOpen(flow: Flow): boolean | undefined {
-    const connection = this.#connection(flow);
-    return connection && connection.phase !== Phase.Opening;
+    const phase = this.#connection(flow)?.phase;
+    return phase === Phase.Open ? true : phase === Phase.Opening ? false : undefined;
   }
 
   /** Whether the next message of a connection is to be handed over; else there will be an event `resume`. */
@@ -205,7 +205,7 @@ export class Signaling implements MessageLayer {
   ): void {
     if (connection.phase === Phase.Closed) return;
     this.#end(now, connection, reason, detail);
-    this.#upper.emit({ type: "disconnect", flow: connection.flow, detail, abort });
+    this.#upper.emit({ type: "disconnect", flow: connection.flow, reason, detail, abort });
   }
 
   /** Removes all that belongs to a connection. */
@@ -396,10 +396,14 @@ export class Signaling implements MessageLayer {
   }
 
   #ponged(now: number, connection: Connection, token: Uint8Array): void {
-    const number = decodeUint(token);
-    const pinger = token.length === 4 ? connection.pings.get(number) : undefined;
+    const { pings } = connection;
+    let number: number | undefined;
+    if (token.length === 4) number = decodeUint(token);
+    // libcoap up to 4.3.1 leaves the token out: that answers the oldest.
+    else if (token.length === 0) number = pings.keys().next().value;
+    const pinger = number === undefined ? undefined : pings.get(number);
     if (pinger === undefined) return;
-    connection.pings.delete(number);
+    pings.delete(number!);
     pinger.onPong(now);
   }
 

@@ -133,6 +133,21 @@ describe("Ping and Pong: section 5.4", () => {
   });
 });
 
+describe("a Pong without the token of the Ping, as libcoap 4.3.1 sends it", () => {
+  it("ends the oldest of ours", () => {
+    const bench = new ConnectedBench();
+    const peer = bench.greet();
+    peer.sends("7.03");
+    bench.noEvents();
+    const ids = [1, 2].map(() => bench.does((engine, now) => engine.ping(now, peer.flow)));
+    for (const id of ids) {
+      peer.sends("7.03", { options: [[2]] });
+      assertEquals(bench.nextEvent(), { type: "pong", id, flow: peer.flow });
+    }
+    bench.noEvents();
+  });
+});
+
 describe("Release and Abort: sections 5.5 and 5.6", () => {
   it("a Release is followed by the answers, then by the end (8323-5-7)", () => {
     const bench = new ConnectedBench();

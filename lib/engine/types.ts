@@ -388,6 +388,8 @@ export interface DisconnectEvent {
   type: "disconnect";
   /** The connection. */
   flow: Flow;
+  /** Why: `refused` where the peer has aborted it. */
+  reason: FailureReason;
   /** Why, in words. */
   detail: string;
   /** Whether the transport need not wait for the peer to take what has been sent. */
