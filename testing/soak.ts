@@ -92,7 +92,7 @@ export class Soak {
   readonly #bind: Bind;
   readonly #end: number;
   readonly #clients = new Set<CoAPClient>();
-  readonly #last = new Map<Server | CoAPClient, EndpointStats>();
+  readonly #last = new WeakMap<Server | CoAPClient, EndpointStats>();
   readonly report: SoakReport = {
     operations: 0,
     outcomes: {},

@@ -1,0 +1,14 @@
+/** All that is fuzzed. @module */
+
+import { decodeTarget } from "./decode.ts";
+import { engineTarget } from "./engine.ts";
+import { linksTarget } from "./links.ts";
+import type { FuzzTarget } from "./target.ts";
+import { uriTarget } from "./uri.ts";
+
+export const TARGETS: readonly FuzzTarget[] = [
+  decodeTarget,
+  uriTarget,
+  linksTarget,
+  engineTarget,
+] as readonly FuzzTarget[];
