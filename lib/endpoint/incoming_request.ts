@@ -11,6 +11,7 @@ import {
   stringOptions,
   uintOption,
 } from "../wire/option.ts";
+import { isAscii } from "../wire/option_view.ts";
 import { composeUri } from "../wire/uri.ts";
 import { methodName } from "./methods.ts";
 import { CoAPResponse } from "./response.ts";
@@ -54,8 +55,6 @@ export class IncomingRequest<Params = unknown> {
   readonly payload: Uint8Array;
   /** All options, in ascending order. Do not write to their values. */
   readonly options: readonly Option[];
-  /** The token, 0 to 8 bytes. */
-  readonly token: Uint8Array;
   /** Whether the request came in a Confirmable message, or over a reliable transport. */
   readonly confirmable: boolean;
   /** Whence the request came; `multicast` where it was sent to a group. */
@@ -67,6 +66,7 @@ export class IncomingRequest<Params = unknown> {
    * request a moment ago and is where it says (RFC 9175 section 2.3).
    */
   readonly fresh: boolean;
+  readonly #message: Pick<Message, "token">;
   readonly #local: Address;
   #observable: boolean | undefined = undefined;
   #path: readonly string[] | undefined = undefined;
@@ -83,10 +83,10 @@ export class IncomingRequest<Params = unknown> {
     this.code = message.code;
     this.payload = message.payload;
     this.options = message.options;
-    this.token = message.token;
     this.confirmable = message.type === MessageType.Confirmable;
     this.peer = peer;
     this.fresh = fresh;
+    this.#message = message;
     this.#local = local;
   }
 
@@ -107,6 +107,11 @@ export class IncomingRequest<Params = unknown> {
       request.#aborted = { reason };
       request.#controller?.abort(reason);
     };
+  }
+
+  /** The token, 0 to 8 bytes. */
+  get token(): Uint8Array {
+    return this.#message.token;
   }
 
   /** The method's name: `"GET"`, `"POST"`, `"PUT"`, `"DELETE"`, `"FETCH"`, `"PATCH"`, `"iPATCH"`, or `"0.31"` and the like. */
@@ -249,8 +254,10 @@ function encodeSegment(segment: string): string {
 
 /** Whether all segments of a path are UTF-8. */
 export function hasTextPath(request: IncomingRequest): boolean {
-  for (const segment of request.path) {
-    if (segment.includes("\uFFFD")) return isTextPath(request.options);
+  for (const option of request.options) {
+    if (option.number === OptionNumber.UriPath && !isAscii(option)) {
+      return isTextPath(request.options);
+    }
   }
   return true;
 }

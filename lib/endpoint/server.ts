@@ -8,6 +8,8 @@ import type { GroupMembership } from "../transport/transport.ts";
 import type { WebSocketLike, WebSocketPeer } from "../transport/ws.ts";
 import { bindUdp } from "../transport/udp.ts";
 import { Code } from "../wire/code.ts";
+import { OptionNumber } from "../wire/option.ts";
+import { valueLength, valueText } from "../wire/option_view.ts";
 import { Backlog } from "./backlog.ts";
 import { clientOn, type CoAPClient } from "./client.ts";
 import { systemClock } from "./clock.ts";
@@ -475,7 +477,9 @@ function groupsOf({ multicast = false, hostname, family }: ServeOptions): GroupM
 
 /** What is answered without the handler. */
 export function refuse(request: IncomingRequest): CoAPResponse | undefined {
-  for (const segment of request.path) {
+  for (const option of request.options) {
+    if (option.number !== OptionNumber.UriPath || valueLength(option) > 2) continue;
+    const segment = valueText(option);
     if (segment === "." || segment === "..") return BAD_PATH;
   }
   if (!hasTextPath(request)) return NOT_TEXT;

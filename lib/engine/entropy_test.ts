@@ -25,15 +25,15 @@ describe("Entropy", () => {
     assertEquals([...entropy.bytes(2)], [6, 7]);
   });
 
-  it("asks its source for 256 bytes at a time", () => {
+  it("asks its source for 1,024 bytes at a time", () => {
     const source = constant(0xab);
     const entropy = new Entropy((bytes) => source.fill(bytes));
-    for (let i = 0; i < 64; i++) entropy.bytes(4);
+    for (let i = 0; i < 256; i++) entropy.bytes(4);
     assertEquals(source.asked, 1);
     // What is left does not do: a fresh pool, no byte of the old one again.
     entropy.bytes(3);
     assertEquals(source.asked, 2);
-    entropy.bytes(254);
+    for (let i = 0; i < 4; i++) entropy.bytes(256);
     assertEquals(source.asked, 3);
   });
 

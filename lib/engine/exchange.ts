@@ -1,10 +1,10 @@
 /** Requests and responses matched by peer and token: RFC 7252 section 5. @module */
 
 import type { Flow } from "../flow.ts";
-import { bytesKey, equalBytes } from "../wire/bytes.ts";
+import { bytesKey } from "../wire/bytes.ts";
 import { isResponseCode } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
-import { encode, MessageType } from "../wire/message.ts";
+import { encode, encodeResponse, hasToken, MessageType } from "../wire/message.ts";
 import {
   checkResponseOptions,
   findOption,
@@ -353,7 +353,7 @@ export class Exchanges {
 
   /** Hands a response to the owner of its request. Answers false where it has to be rejected. */
   deliver(now: number, exchange: ClientExchange, flow: Flow, message: Message): boolean {
-    if (!equalBytes(exchange.token, message.token)) return false;
+    if (!hasToken(message, exchange.token)) return false;
     if (
       exchange.deregisters && message.type !== MessageType.Acknowledgement &&
       findOption(message.options, OptionNumber.Observe) !== undefined
@@ -414,14 +414,12 @@ export class Exchanges {
     // A response to a group's request goes to its sender alone.
     const flow = exchange.flow.multicast ? peer.flow : exchange.flow;
     if (this.#layer.piggybacks(receipt)) {
-      const reply = encode({
-        type: MessageType.Acknowledgement,
-        code: outline.code,
-        id: receipt.id,
-        token: request.token,
-        options: outline.options,
-        payload: outline.payload,
-      }, this.#shared);
+      const { code, options, payload } = outline;
+      const reply = encodeResponse(
+        { type: MessageType.Acknowledgement, code, id: receipt.id, options, payload },
+        request,
+        this.#shared,
+      );
       this.#checkSize(reply, peer);
       this.#layer.answer(now, flow, receipt, reply, false);
       return this.answered(exchange, "sent");

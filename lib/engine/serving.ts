@@ -2,7 +2,7 @@
 
 import type { Flow } from "../flow.ts";
 import { Code, codeClass, isSuccess } from "../wire/code.ts";
-import { type Message, MessageType } from "../wire/message.ts";
+import { type Message, MessageType, tokenLength } from "../wire/message.ts";
 import {
   checkRequestOptions,
   decodeUint,
@@ -95,7 +95,7 @@ export class Serving {
     receipt: Receipt,
   ): boolean | undefined {
     if (!this.#serve) return false;
-    if (message.token.length > LONGEST_ECHO) {
+    if (tokenLength(message) > LONGEST_ECHO) {
       this.#host.shared.stats.rejectedLimit++;
       return undefined;
     }
@@ -148,7 +148,7 @@ export class Serving {
   #refuse(now: number, exchange: ServerExchange, wait: number): Outline | undefined {
     const { request: { options }, request, peer } = exchange;
     // Not malformed, but not possible either (RFC 8974 section 2.2.2).
-    if (request.token.length > LONGEST_TOKEN) return { code: Code.BadRequest };
+    if (tokenLength(request) > LONGEST_TOKEN) return { code: Code.BadRequest };
     if (wait > 0) return { code: Code.TooManyRequests, options: [maxAge(wait)] };
     const { limits, stats } = this.#host.shared;
     if (options.length > limits.options) {

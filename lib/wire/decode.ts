@@ -1,6 +1,6 @@
 /** Reading messages of UDP and DTLS (RFC 7252 section 3). @module */
 
-import { EMPTY_BYTES, view } from "./bytes.ts";
+import { EMPTY_BYTES, equalBytes, view, write } from "./bytes.ts";
 import {
   type CodecSettings,
   type FormatError,
@@ -21,10 +21,10 @@ class DecodedMessage implements Message {
   readonly id: number;
   readonly options: readonly Option[];
   readonly error: FormatError | undefined;
-  private readonly source: Uint8Array;
-  private readonly tokenStart: number;
-  private readonly tokenEnd: number;
-  private readonly payloadStart: number;
+  readonly source: Uint8Array;
+  readonly tokenStart: number;
+  readonly tokenEnd: number;
+  readonly payloadStart: number;
   private tokenView: Uint8Array | undefined;
   private payloadView: Uint8Array | undefined;
 
@@ -65,6 +65,33 @@ class DecodedMessage implements Message {
     const { type, code, id, token, options, payload, error } = this;
     return { type, code, id, token, options, payload, error };
   }
+}
+
+/** Length of a message's token, bytes. */
+export function tokenLength(message: Message): number {
+  return message instanceof DecodedMessage
+    ? message.tokenEnd - message.tokenStart
+    : message.token.length;
+}
+
+/** Writes a message's token to `target` and returns the position behind it. No view of it is made for that. */
+export function writeToken(target: Uint8Array, position: number, message: Message): number {
+  if (!(message instanceof DecodedMessage)) return write(target, position, message.token);
+  const source = message.source;
+  const end = message.tokenEnd;
+  let at = position;
+  for (let i = message.tokenStart; i < end; i++) target[at++] = source[i]!;
+  return at;
+}
+
+/** Whether a message has this token. */
+export function hasToken(message: Message, token: Uint8Array): boolean {
+  if (!(message instanceof DecodedMessage)) return equalBytes(message.token, token);
+  const source = message.source;
+  const start = message.tokenStart;
+  if (message.tokenEnd - start !== token.length) return false;
+  for (let i = 0; i < token.length; i++) if (source[start + i] !== token[i]) return false;
+  return true;
 }
 
 /**

@@ -3,8 +3,10 @@
 import { CoAPError } from "../errors.ts";
 import { allocate, EMPTY_BYTES, toHex, write } from "./bytes.ts";
 import { codeText, isRequestCode } from "./code.ts";
+import { tokenLength as tokenLengthOf, writeToken } from "./decode.ts";
 import {
   type CodecSettings,
+  type Message,
   type MessageInit,
   MessageType,
   PAYLOAD_MARKER,
@@ -59,7 +61,25 @@ function encodeEmpty(message: MessageInit): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function encodeFull(message: MessageInit, settings?: CodecSettings): Uint8Array<ArrayBuffer> {
+/**
+ * Writes a response with the token of its request.
+ *
+ * @throws {CoAPError} as `encode`
+ */
+export function encodeResponse(
+  message: Omit<MessageInit, "token">,
+  request: Message,
+  settings?: CodecSettings,
+): Uint8Array<ArrayBuffer> {
+  return encodeFull(message, settings, request);
+}
+
+/** @param request whose token is meant, where it is another message's */
+function encodeFull(
+  message: MessageInit,
+  settings?: CodecSettings,
+  request?: Message,
+): Uint8Array<ArrayBuffer> {
   const { code, type = MessageType.Confirmable, id = 0 } = message;
   if (
     (code & 0xff) !== code || (type & 3) !== type || (id & 0xffff) !== id ||
@@ -68,12 +88,12 @@ function encodeFull(message: MessageInit, settings?: CodecSettings): Uint8Array<
     throw headerError(code, type, id);
   }
   const token = message.token ?? EMPTY_BYTES;
+  const tokenLength = request === undefined ? token.length : tokenLengthOf(request);
   const payload = message.payload ?? EMPTY_BYTES;
   let options = message.options ?? NO_OPTIONS;
-  const tokenLength = token.length;
   const payloadLength = payload.length;
   if (tokenLength > 8 && !(settings?.extendedTokens && tokenLength <= MAX_LENGTH)) {
-    throw tokenError(token);
+    throw tokenError(request?.token ?? token);
   }
   // Signalling messages have option numbers of their own (RFC 8323 section 5.2).
   const check = settings?.checkOptions !== false && code < 0xe0;
@@ -90,7 +110,9 @@ function encodeFull(message: MessageInit, settings?: CodecSettings): Uint8Array<
   let position = 4;
   if (tokenLength > 0) {
     if (tokenLength > 12) position = writeExtension(bytes, position, tokenLength);
-    position = write(bytes, position, token);
+    position = request === undefined
+      ? write(bytes, position, token)
+      : writeToken(bytes, position, request);
   }
   position = writeOptions(bytes, position, options);
   if (payloadLength > 0) {

@@ -1,7 +1,7 @@
 /** Messages and their bytes over UDP and DTLS (RFC 7252 section 3). @module */
 
-export { decode } from "./decode.ts";
-export { encode } from "./encode.ts";
+export { decode, hasToken, tokenLength } from "./decode.ts";
+export { encode, encodeResponse } from "./encode.ts";
 export {
   type CodecSettings,
   type FormatError,

@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assertEquals, assertNotEquals, assertStrictEquals } from "@std/assert";
+import { assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   blockSequences,
   coapSequences,
@@ -12,8 +12,18 @@ import {
   toHex,
   type VectorOption,
 } from "../../testing/vectors.ts";
-import { codeText, parseCode } from "./code.ts";
-import { decode, encode, type Message, type MessageInit, MessageType } from "./message.ts";
+import { CoAPError } from "../errors.ts";
+import { Code, codeText, parseCode } from "./code.ts";
+import {
+  decode,
+  encode,
+  encodeResponse,
+  hasToken,
+  type Message,
+  type MessageInit,
+  MessageType,
+  tokenLength,
+} from "./message.ts";
 import { stringOptions, uintOption } from "./option.ts";
 
 const TYPES = {
@@ -207,6 +217,45 @@ describe("extended tokens (RFC 8974)", () => {
     for (const { hex } of rows) {
       assertEquals(decode(fromHex(hex), { extendedTokens: true }).error, undefined);
     }
+  });
+});
+
+describe("tokens", () => {
+  const tokens = ["", "20", "0102030405060708"].map(fromHex);
+  const decoded = (token: Uint8Array): Message => decode(encode({ code: Code.GET, token }));
+  const object = (token: Uint8Array): Message => {
+    const { type, code, id, options, payload } = decoded(token);
+    return { type, code, id, token, options, payload };
+  };
+
+  for (const [what, make] of [["a datagram", decoded], ["an object", object]] as const) {
+    it(`of ${what} are compared and written without a view`, () => {
+      for (const token of tokens) {
+        const message = make(token);
+        assertEquals(tokenLength(message), token.length);
+        for (const other of tokens) assertEquals(hasToken(message, other), other === token);
+        const last = token.slice();
+        if (last.length > 0) last[last.length - 1]!++;
+        assertEquals(hasToken(message, last), token.length === 0);
+        const { Content: code } = Code;
+        assertEquals(encodeResponse({ code, id: 7 }, message), encode({ code, id: 7, token }));
+      }
+    });
+  }
+
+  it("that are too long are refused with the request's token", () => {
+    const settings = { extendedTokens: true };
+    const token = new Uint8Array(9).fill(0xab);
+    const request = decode(encode({ code: Code.GET, token }, settings), settings);
+    assertThrows(
+      () => encodeResponse({ code: Code.Content }, request),
+      CoAPError,
+      '"ababababababababab" has 9',
+    );
+    assertEquals(
+      encodeResponse({ code: Code.Content }, request, settings),
+      encode({ code: Code.Content, token }, settings),
+    );
   });
 });
 

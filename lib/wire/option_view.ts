@@ -53,6 +53,18 @@ export function valueText(option: Option): string {
   return decodeText(option.value);
 }
 
+/** Whether all bytes of the option's value are ASCII. */
+export function isAscii(option: Option): boolean {
+  return option instanceof OptionView
+    ? isAsciiBetween(option.source, option.start, option.end)
+    : isAsciiBetween(option.value, 0, option.value.length);
+}
+
+function isAsciiBetween(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i]! > 0x7f) return false;
+  return true;
+}
+
 /** The unsigned integer in network order from `start` to `end`. */
 export function readUint(bytes: Uint8Array, start: number, end: number): number {
   let value = 0;

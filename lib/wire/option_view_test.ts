@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { fromHex } from "../../testing/vectors.ts";
 import { decode } from "./message.ts";
-import { OptionView, valueLength, valueText, valueUint } from "./option_view.ts";
+import { isAscii, OptionView, valueLength, valueText, valueUint } from "./option_view.ts";
 
 const bytes = fromHex("00016162c3a900");
 
@@ -16,6 +16,8 @@ describe("OptionView", () => {
         assertEquals(valueLength(lazy), valueLength(plain));
         assertEquals(valueUint(lazy), valueUint(plain));
         assertEquals(valueText(lazy), valueText(plain));
+        assertEquals(isAscii(lazy), isAscii(plain));
+        assertEquals(isAscii(lazy), plain.value.every((byte) => byte < 0x80));
         assertEquals([...lazy.value], [...plain.value]);
       }
     }
