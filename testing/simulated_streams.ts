@@ -26,14 +26,20 @@ export const STREAM_SERVER = "coap+tcp://127.0.0.1";
 export class RawConnection implements ByteReceiver {
   socket!: ByteSocket;
   isClosed = false;
-  /** What has arrived and was not read. */
-  #bytes = new Uint8Array(0);
+  /** What has arrived, of which so much was read. */
+  #bytes = new Uint8Array(1024);
+  #end = 0;
+  #at = 0;
 
   data(bytes: Uint8Array): void {
-    const all = new Uint8Array(this.#bytes.length + bytes.length);
-    all.set(this.#bytes);
-    all.set(bytes, this.#bytes.length);
-    this.#bytes = all;
+    const end = this.#end + bytes.length;
+    if (end > this.#bytes.length) {
+      const larger = new Uint8Array(end * 2);
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
+    this.#bytes.set(bytes, this.#end);
+    this.#end = end;
   }
 
   closed(): void {
@@ -42,16 +48,15 @@ export class RawConnection implements ByteReceiver {
 
   /** Bytes that were not read. */
   get unread(): number {
-    return this.#bytes.length;
+    return this.#end - this.#at;
   }
 
   /** The next message that has arrived, or undefined. */
   read(): Message | undefined {
-    const size = frameSize(this.#bytes, 0, this.#bytes.length);
-    if (size < 0 || size > this.#bytes.length) return undefined;
-    const frame = this.#bytes.slice(0, size);
-    this.#bytes = this.#bytes.slice(size);
-    return decodeFrame(frame);
+    const size = frameSize(this.#bytes, this.#at, this.#end);
+    if (size < 0 || this.#at + size > this.#end) return undefined;
+    this.#at += size;
+    return decodeFrame(this.#bytes.slice(this.#at - size, this.#at));
   }
 
   send(message: MessageInit): void {
@@ -106,12 +111,17 @@ export class StreamSimulation {
 
   /** Somebody who connects to the server and speaks for himself. */
   async raw(): Promise<RawConnection> {
+    return await this.run(this.connect());
+  }
+
+  /** The same, while the clock stands still. */
+  async connect(): Promise<RawConnection> {
     const connection = new RawConnection();
     const target = { scheme: "coap+tcp", host: "127.0.0.1", port: 5683 } as const;
-    await this.run(this.network.connect(target, undefined, (socket) => {
+    await this.network.connect(target, undefined, (socket) => {
       connection.socket = socket;
       return connection;
-    }, new AbortController().signal));
+    }, new AbortController().signal);
     return connection;
   }
 
