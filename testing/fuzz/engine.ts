@@ -74,6 +74,7 @@ export type Step = readonly [
       cut: number;
       tail: string;
     }
+    | { again: number; times: number }
     | { wait: number }
     | { ask: number }
     | { cancel: number }
@@ -98,6 +99,13 @@ const mutation = fc.record({
 const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ bytes: hex(80) }) },
   { weight: 8, arbitrary: mutation },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      again: fc.nat(LINES.length - 1),
+      times: fc.integer({ min: 2, max: 12 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ wait: fc.integer({ min: 1, max: 20_000 }) }) },
   { weight: 2, arbitrary: fc.record({ ask: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ cancel: fc.nat(20) }) },
@@ -121,12 +129,23 @@ class Run {
   readonly #peers: ScriptedPeer[];
   readonly #group: ScriptedPeer;
   #answered = 0;
+  #sent = 0;
   /** Exchanges of ours that have not ended. */
   readonly #open = new Set<number>();
   #stats: Stats;
 
   constructor(seed: number) {
-    const ladder = lockstep({ serve: true, seed, limits: LIMITS });
+    const ladder = lockstep({
+      serve: true,
+      seed,
+      limits: LIMITS,
+      // What can be switched on is, in all combinations.
+      extendedTokens: (seed & 1) !== 0,
+      amplification: (seed & 2) !== 0 ? 3 : undefined,
+      requestRate: (seed & 4) !== 0 ? 5 : undefined,
+      proxy: (seed & 8) !== 0,
+      blockSize: (seed & 16) !== 0 ? 32 : undefined,
+    });
     this.#ladder = ladder;
     this.#group = ladder.peerAt(5683, { multicast: true });
     this.#peers = [ladder.peer, this.#group, ladder.peerAt(1), ladder.peerAt(0)];
@@ -167,6 +186,17 @@ class Run {
       const bytes = new Uint8Array([...whole.subarray(0, what.cut), ...fromHex(what.tail)]);
       for (const [at, bits] of what.flips) if (at < bytes.length) bytes[at]! ^= bits;
       peer.sendsBytes(bytes);
+    } else if ("again" in what) {
+      // The same for one resource after another, as new messages: what fills tables.
+      for (let n = 0; n < what.times; n++) {
+        const id = `0x${(0x1000 + this.#sent++ % 0x1000).toString(16)}`;
+        const line = LINES[what.again % LINES.length]!
+          .replace(/0x00\w\w(?= |$)/, id).replace(/token 2\d/, `token 2${this.#sent % 10}`)
+          .replace("/test", `/test${n}`);
+        peer.sendsBytes(toBytes(parseLine(line), this.#ladder.bindings));
+        this.#read();
+        this.#check();
+      }
     } else if ("wait" in what) {
       for (let time = 0; time < what.wait; time += 500) {
         this.#ladder.after(500);
@@ -232,7 +262,11 @@ class Run {
       }
       if (event.type !== "request") continue;
       const { id } = event;
-      const way = this.#answered++ % 5;
+      const way = this.#answered++ % 6;
+      if (way === 5) {
+        engine.challenge(this.#ladder.now, id);
+        this.#ladder.drain();
+      }
       if (way === 0) app.answers("2.05 ETag:0x07", { id, payload: new Uint8Array(300) });
       else if (way === 1) app.answers("2.05", { id, observe: "/test", report: true });
       else if (way === 2) app.answers("4.04", { id, confirmable: false });
