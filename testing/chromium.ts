@@ -53,6 +53,9 @@ export class Chromium {
   readonly #waiting = new Map<number, (answer: Answer) => void>();
   /** What the page has said: exceptions, errors and warnings. */
   readonly complaints: string[] = [];
+  /** Pages that are loaded, by what loaded them. */
+  readonly #loaded = new Set<unknown>();
+  #onLoaded = (): void => {};
   #socket!: WebSocket;
   #id = 0;
 
@@ -74,6 +77,7 @@ export class Chromium {
       const list = await (await fetch(`http://127.0.0.1:${port}/json/list`)).json() as Target[];
       await browser.#connect(list.find(({ type }) => type === "page")!.webSocketDebuggerUrl);
       for (const domain of ["Page", "Runtime", "Log"]) await browser.send(`${domain}.enable`);
+      await browser.send("Page.setLifecycleEventsEnabled", { enabled: true });
     } catch (error) {
       await browser.close();
       throw error;
@@ -95,9 +99,19 @@ export class Chromium {
     });
   }
 
-  /** Opens a page. */
+  /** Opens a page and waits until it is loaded: what is evaluated before may be lost with the page that was there. */
   async open(url: string): Promise<void> {
-    await this.send("Page.navigate", { url });
+    const { loaderId, errorText } = await this.send("Page.navigate", { url });
+    if (errorText !== undefined) throw new Error(`${url}: ${errorText}`);
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${url} has not loaded`)), PATIENCE);
+      this.#onLoaded = () => {
+        if (!this.#loaded.has(loaderId)) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#onLoaded();
+    });
   }
 
   /** The value of an expression in the page. */
@@ -177,6 +191,10 @@ export class Chromium {
     if (answer.id !== undefined) {
       this.#waiting.get(answer.id)?.(answer);
       this.#waiting.delete(answer.id);
+    } else if (answer.method === "Page.lifecycleEvent") {
+      if (answer.params!.name !== "load") return;
+      this.#loaded.add(answer.params!.loaderId);
+      this.#onLoaded();
     } else if (answer.method === "Runtime.exceptionThrown") {
       this.complaints.push(JSON.stringify(answer.params));
     } else if (answer.method === "Log.entryAdded") {

@@ -32,7 +32,6 @@ describe("the library in a browser", { skip: chromiumMissing }, () => {
     const { port } = server.address() as { port: number };
     browser = await Chromium.start();
     await browser.open(`http://127.0.0.1:${port}/blank`);
-    await browser.until("document.readyState === 'complete' && location.port !== ''");
   });
   after(async () => {
     await browser.close();

@@ -47,9 +47,9 @@ describe("examples/browser", { skip }, () => {
 
   it("draws a line through them, and tells the value under the pointer", async () => {
     const line = `document.querySelector("#chart .line").getAttribute("d")`;
-    const count = Number(await browser.evaluate(`${line}.split("L").length`));
-    assert(count >= 4, `${count} points`);
-    await browser.until(`${line}.split("L").length > ${count}`);
+    await browser.until(`${line}.split("L").length >= 4`);
+    const drawn = await browser.evaluate(`${line}.split("L").length`);
+    await browser.until(`${line}.split("L").length > ${drawn}`);
     await browser.send("Input.dispatchMouseEvent", {
       type: "mouseMoved",
       ...await browser.evaluate(`(() => {
@@ -91,9 +91,12 @@ describe("examples/browser", { skip }, () => {
     await browser.until(`${state} === "live" && parseInt(count.textContent) >= 1`);
   });
 
-  it("says so where the server is gone", async () => {
+  it("says so where the server is gone, and goes on when it is there again", async () => {
+    const origin = await program.prints(/^http:.*$/m);
     await program.close();
     await browser.until(`${state} !== "live"`);
+    program = new Program("examples/browser/server.ts", new URL(origin).port);
+    await browser.until(`${state} === "live"`);
     assertEquals(browser.complaints.filter((one) => !/WebSocket|ERR_CONNECTION/.test(one)), []);
   });
 });

@@ -23,7 +23,7 @@ const router = new Router().resource(
   "/temperature",
   { rt: "temperature", observable: true },
   {
-    get: () => CoAPResponse.text(temperature.toFixed(2), { maxAge: 5 }),
+    get: () => CoAPResponse.text(temperature.toFixed(2), { maxAge: 2 }),
     put: (request) => {
       const given = Number(request.text());
       if (!Number.isFinite(given)) return CoAPResponse.error(Code.BadRequest, "Not a number");
