@@ -71,26 +71,32 @@ describe("a server over UDP", () => {
     const server = await new Loaded(20).start();
     try {
       const socket = await open();
-      const COUNT = 120;
+      const BURST = 120;
       const codes = new Map<number, number>();
-      const answered = new Promise<void>((resolve) => {
-        let count = 0;
-        socket.on("message", (bytes) => {
-          const { type, code } = decode(bytes);
-          assertEquals(type, MessageType.Acknowledgement);
-          codes.set(code, (codes.get(code) ?? 0) + 1);
-          if (++count === COUNT) resolve();
-        });
+      let count = 0;
+      let onAnswer = (): void => {};
+      socket.on("message", (bytes) => {
+        const { type, code } = decode(bytes);
+        assertEquals(type, MessageType.Acknowledgement);
+        codes.set(code, (codes.get(code) ?? 0) + 1);
+        count++;
+        onAnswer();
       });
-      for (let id = 0; id < COUNT; id++) {
-        socket.send(encode({ code: Code.GET, id }), server.port, "127.0.0.1");
-      }
-      await answered;
+      // Where the machine stops the server again and again, a burst may seem to be many with pauses between.
+      do {
+        const from = count;
+        for (let id = from; id < from + BURST; id++) {
+          socket.send(encode({ code: Code.GET, id }), server.port, "127.0.0.1");
+        }
+        await new Promise<void>((resolve) => {
+          onAnswer = () => count === from + BURST && resolve();
+        });
+      } while ((codes.get(Code.ServiceUnavailable) ?? 0) < 8);
       const [served, shed] = [
         codes.get(Code.Content) ?? 0,
         codes.get(Code.ServiceUnavailable) ?? 0,
       ];
-      assertEquals(served + shed, COUNT);
+      assertEquals(served + shed, count);
       assert(served >= 8 && shed >= 8, `${served} served, ${shed} shed`);
       const { counters, gauges } = await server.stats();
       assertEquals([counters.rejectedLate, counters.duplicates], [shed, 0]);

@@ -130,6 +130,46 @@ describe("limit of exchanges", () => {
     app.cancels(2);
   });
 
+  it("all 65,536 message IDs towards a peer in flight: one more waits or fails, others are asked", () => {
+    const { engine, peer, peerAt, now } = lockstep({ parameters: { nstart: 65_535 } });
+    const events = (): string[] => {
+      const seen: string[] = [];
+      for (let event = engine.pollEvent(); event; event = engine.pollEvent()) {
+        seen.push("reason" in event ? event.reason : event.type);
+      }
+      return seen;
+    };
+    const ids = new Set<number>();
+    const sent = (): number => {
+      let count = 0;
+      for (let it = engine.pollTransmit(); it; it = engine.pollTransmit(), count++) {
+        ids.add(it.bytes[2]! << 8 | it.bytes[3]!);
+      }
+      return count;
+    };
+    const ask = (options = {}) => engine.request(now, peer.flow, { code: Code.GET }, options);
+    for (let n = 0; n < 65_535; n++) ask();
+    assertEquals([sent(), ids.size, engine.sizes.exchanges], [65_535, 65_535, 65_535]);
+    const rejected = [...ids].slice(0, 2);
+    const reset = (id: number) =>
+      engine.receive(now, peer.flow, Uint8Array.of(0x70, 0, id >> 8, id & 255));
+    reset(rejected[0]!);
+    ask();
+    assertEquals([sent(), ids.size], [1, 65_536]);
+    reset(rejected[1]!);
+    assertEquals(events(), ["reset", "reset"]);
+    const waiting = ask();
+    assertEquals(sent(), 0);
+    ask({ impatient: true });
+    assertEquals([sent(), events()], [0, ["message-ids"]]);
+    const other = engine.request(now, peerAt(5684).flow, { code: Code.GET });
+    assertEquals(sent(), 1);
+    // Each timer of its own: they end in any order, and nothing is left.
+    for (let id = 1; id <= other; id++) engine.cancel(now, id);
+    assert(waiting < other);
+    assertEquals(engine.sizes.exchanges, 0);
+  });
+
   it("tokens run out before: refused as well", () => {
     const { app, engine, peer } = lockstep({ tokenLength: 1 });
     const ids: number[] = [];
