@@ -151,7 +151,7 @@ export interface Limits {
    */
   peers: number;
   /**
-   * Requests of ours without an outcome, about 600 bytes each with their message. One more is refused with reason `limit`.
+   * Requests of ours without an outcome, about 1,500 bytes each with their message. One more is refused with reason `limit`.
    *
    * @default {65536}
    */
