@@ -277,10 +277,10 @@ export const FLOODS: readonly Flood[] = [
     },
   },
   {
-    name: "30,000 registrations of one peer and 30,000 of others, each of 1,000 bytes",
+    name: "20,000 registrations of one peer and 20,000 of others, each of 1,000 bytes",
     messageBytes: 4000,
     run: (flooded, meanwhile) =>
-      times(60_000, meanwhile, (n) => {
+      times(40_000, meanwhile, (n) => {
         const observe = { number: OptionNumber.Observe, value: new Uint8Array(0) };
         const query = { number: OptionNumber.UriQuery, value: new Uint8Array(250) };
         const bytes = get(n & 0xffff, [observe, query, query, query, query]);
@@ -292,9 +292,9 @@ export const FLOODS: readonly Flood[] = [
       const { sizes, limits } = flooded.engine;
       assert(sizes.observers > limits.observersPerPeer && sizes.observers <= limits.observers);
       assert(sizes.observers * 1000 < limits.transferBytes);
-      assertEquals(refused(flooded).rejectedLimit, 60_000 - sizes.observers);
+      assertEquals(refused(flooded).rejectedLimit, 40_000 - sizes.observers);
       // Each is answered all the same.
-      assertEquals(flooded.replies.get(Code.Content), 60_000);
+      assertEquals(flooded.replies.get(Code.Content), 40_000);
     },
   },
   {

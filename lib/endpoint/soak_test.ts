@@ -38,9 +38,9 @@ function assertBusy(report: SoakReport, part: number): void {
 }
 
 describe("clients that come and go, loss, cancels and restarts: all invariants hold, nothing is left", () => {
-  it("a minute of virtual time", async () => {
-    const report = await simulate(1, 60_000);
-    assertBusy(report, 0.2);
+  it("forty seconds of virtual time", async () => {
+    const report = await simulate(1, 40_000);
+    assertBusy(report, 0.13);
     for (const outcome of ["2", "5", "aborted", "closed", "observed", "pong", "timeout"]) {
       assert(report.outcomes[outcome]! > 0, `${outcome}: ${report.outcomes[outcome]}`);
     }
@@ -53,12 +53,12 @@ describe("clients that come and go, loss, cancels and restarts: all invariants h
   it("a few seconds over real sockets", async () => {
     const run = new Soak({
       seed: 3,
-      duration: 2500,
+      duration: 1500,
       clock: systemClock,
       bind: bindUdp,
       rest: false,
     });
     const report = await run.run();
-    assert(report.operations > 20, `${report.operations} operations`);
+    assert(report.operations > 10, `${report.operations} operations`);
   });
 });
