@@ -158,6 +158,7 @@ describe("README.md", () => {
         "observe",
         "bodies",
         "discovery",
+        "streams",
         "group",
         "cache",
         "proxy",
@@ -190,6 +191,7 @@ describe("README.md", () => {
     assertEquals(await runBlock("errors"), [0, "Changed"]);
     assertEquals(await runBlock("client"), [0, "2.05 22.5"]);
     assertEquals(await runBlock("bodies"), [0, "100000"]);
+    assertEquals(await runBlock("streams"), [0, "Hello over coap+tcp"]);
   });
 
   it("shows an observer and a cache", async () => {

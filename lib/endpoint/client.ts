@@ -155,6 +155,8 @@ export class CoAPClient implements AsyncDisposable {
     this.#connections = new Connections(
       () => this.#streams ??= new StreamDriver({ ...driverOptions, connection, tls, bindings }),
       this.#clock,
+      options.resolve ?? (family === undefined ? undefined : resolveHost),
+      family,
     );
     this.#routes = new Routes(this.#sockets, options.resolve ?? resolveHost, this.#clock, family);
     const { cache = false, backOff = true } = options;

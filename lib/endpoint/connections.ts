@@ -3,6 +3,7 @@
 import { CoAPError } from "../errors.ts";
 import type { Flow } from "../flow.ts";
 import type { StreamScheme, StreamTarget } from "../transport/stream.ts";
+import type { Resolve } from "../transport/transport.ts";
 import type { UriParts } from "../wire/uri.ts";
 import type { Clock } from "./clock.ts";
 import type { Route } from "./sockets.ts";
@@ -33,14 +34,27 @@ class Entry implements ConnectionUser {
 export class Connections {
   readonly #driver: () => StreamDriver;
   readonly #clock: Clock;
+  readonly #resolve: Resolve | undefined;
+  readonly #family: 4 | 6 | undefined;
   readonly #entries = new Map<string, Entry>();
   /** Until when peers do not want a connection, ms. */
   readonly #heldOff = new Map<string, number>();
 
-  /** @param driver makes the driver when it is first needed */
-  constructor(driver: () => StreamDriver, clock: Clock) {
+  /**
+   * @param driver makes the driver when it is first needed
+   * @param resolve finds the addresses of names, where that is not left to the system
+   * @param family the only family to use, where there is one
+   */
+  constructor(
+    driver: () => StreamDriver,
+    clock: Clock,
+    resolve?: Resolve,
+    family?: 4 | 6,
+  ) {
     this.#driver = driver;
     this.#clock = clock;
+    this.#resolve = resolve;
+    this.#family = family;
   }
 
   /**
@@ -48,7 +62,7 @@ export class Connections {
    *
    * @throws {CoAPError} (also by the promise) where there can be none
    */
-  find({ scheme, host, port }: UriParts): Route | Promise<Route> {
+  find({ scheme, host, hostIsAddress, port }: UriParts): Route | Promise<Route> {
     const target = { scheme: scheme as StreamScheme, host, port };
     const key = `${scheme} ${host}:${port}`;
     const driver = this.#driver();
@@ -60,14 +74,23 @@ export class Connections {
       entry = new Entry((entry, holdOff) => this.#over(key, entry, holdOff));
       this.#entries.set(key, entry);
     }
-    entry.opening ??= this.#open(key, entry, target);
+    entry.opening ??= this.#open(key, entry, target, hostIsAddress);
     return entry.opening.then((flow) => ({ driver, flow }));
   }
 
-  async #open(key: string, entry: Entry, target: StreamTarget): Promise<Flow> {
+  async #open(
+    key: string,
+    entry: Entry,
+    target: StreamTarget,
+    isAddress: boolean,
+  ): Promise<Flow> {
     try {
-      const flow = await this.#driver().connect(target, entry);
-      if (entry.over !== undefined) throw entry.over; // the end came together with the peer's CSM
+      const flow = await (isAddress || this.#resolve === undefined
+        ? this.#driver().connect(target, entry)
+        : this.#connect(target, entry, this.#resolve));
+      if (entry.over !== undefined) {
+        throw entry.over; // the end came together with the peer's CSM
+      }
       return entry.flow = flow;
     } catch (error) {
       this.#remove(key, entry);
@@ -75,6 +98,20 @@ export class Connections {
     } finally {
       entry.opening = undefined;
     }
+  }
+
+  /** Connects by the addresses of the host, the first one that can be had. */
+  async #connect(target: StreamTarget, entry: Entry, resolve: Resolve): Promise<Flow> {
+    const { host } = target;
+    let failure: unknown = undefined;
+    for (const address of await resolve(host, this.#family)) {
+      try {
+        return await this.#driver().connect({ ...target, address }, entry);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure ?? new CoAPError("name-resolution", `Host "${host}" has no address`);
   }
 
   #remove(key: string, entry: Entry): void {

@@ -33,13 +33,13 @@ import type { Bind, BindOptions, Transport, TransportHandler } from "../transpor
 import type { Backlog } from "./backlog.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
 
-/** A datagram that came or went. */
+/** A datagram that came or went, or a message of a connection. */
 export interface RawMessage {
   /** Whether it was received or sent. */
   readonly direction: "in" | "out";
   /** The peer. */
   readonly flow: Flow;
-  /** The datagram. Do not write to it. */
+  /** The datagram; over a connection the message without its length (RFC 8323 section 4.2). Do not write to it. */
   readonly bytes: Uint8Array;
   /** When, by the endpoint's clock, ms. */
   readonly time: number;

@@ -39,7 +39,7 @@ export interface EndpointOptions {
   /**
    * Finds the addresses of host names.
    *
-   * @default {resolveHost}
+   * @default {resolveHost}, and for connections what the system does
    */
   resolve?: Resolve;
   /**
@@ -75,7 +75,7 @@ export interface EndpointOptions {
    * @default {false}
    */
   extendedTokens?: boolean;
-  /** Sees every datagram, in and out. What it throws goes to `onError`. */
+  /** Sees every datagram, and every message of connections, in and out. What it throws goes to `onError`. */
   onMessage?: (message: RawMessage) => void;
   /**
    * Hears of datagrams that are no message: an error with reason `malformed-message`, and whence it came. Empty
@@ -136,7 +136,7 @@ export function socketOptions(options: EndpointOptions): BindOptions {
 /** How a client is made. */
 export interface CoAPClientOptions extends EndpointOptions {
   /**
-   * Local address to bind, an IP literal or a name. A literal binds the client to its family.
+   * Local address to bind for UDP, an IP literal or a name. A literal binds the client to its family.
    *
    * @default {"0.0.0.0"} or `"::"` by the peer's address
    */

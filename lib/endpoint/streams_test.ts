@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { failure } from "../../testing/simulated_endpoints.ts";
-import { STREAM_SERVER, StreamSimulation } from "../../testing/simulated_streams.ts";
+import { RawConnection, STREAM_SERVER, StreamSimulation } from "../../testing/simulated_streams.ts";
 import { SeededRandom } from "../../testing/seeded_random.ts";
 import { Code } from "../wire/code.ts";
 import type { CoAPClient } from "./client.ts";
@@ -56,6 +56,44 @@ describe("connections of a client", () => {
     await sim.close();
   });
 
+  it("a Release with Hold-Off keeps the client away for so long", async () => {
+    const sim = new StreamSimulation();
+    const peers: RawConnection[] = [];
+    await sim.network.listen({}, (socket) => {
+      const peer = new RawConnection();
+      peer.socket = socket;
+      peers.push(peer);
+      peer.send({ code: Code.CSM });
+      return peer;
+    });
+    const client = sim.client();
+    const first = client.get(STREAM_SERVER);
+    await sim.after(100);
+    const [peer] = peers;
+    peer!.read();
+    const { token } = peer!.read()!;
+    const options = [
+      { number: 2, value: new TextEncoder().encode("elsewhere.example") },
+      { number: 4, value: Uint8Array.of(20) },
+    ];
+    peer!.send({ code: Code.Release, options });
+    await sim.after(100);
+    assertEquals(peer!.isClosed, false); // the response is still to come
+    const held = await sim.run(failure(client.get(STREAM_SERVER)));
+    assertEquals(held.reason, "refused");
+    assertMatch(held.message, /wants no connection for another \d+ ms/);
+    peer!.send({ code: Code.Content, token });
+    assertEquals((await sim.run(first)).code, Code.Content);
+    await sim.after(100);
+    assertEquals(peer!.isClosed, true);
+    await sim.after(20_000);
+    const again = client.get(STREAM_SERVER, { timeout: 50 });
+    assertEquals((await sim.run(failure(again))).reason, "timeout");
+    assertEquals(peers.length, 2);
+    await sim.rest();
+    await sim.close();
+  });
+
   it("requests under way fail when it is cut, the next one opens another", async () => {
     const sim = new StreamSimulation();
     const aborted: unknown[] = [];
@@ -106,6 +144,22 @@ describe("connections of a client", () => {
       await sim.rest();
       await sim.close();
     }
+  });
+});
+
+describe("names of hosts", () => {
+  it("are resolved as for UDP; what is said to be found is tried in its order", async () => {
+    const sim = new StreamSimulation();
+    await sim.serve(({ options }) => CoAPResponse.text(`${options.length}`));
+    const client = sim.client({
+      resolve: (name) => Promise.resolve(name === "server" ? ["192.0.2.9", "127.0.0.1"] : []),
+    });
+    const response = await sim.run(client.get("coap+tcp://server/"));
+    assertEquals(response.text(), "1"); // Uri-Host
+    const unknown = await sim.run(failure(client.get("coap+tcp://other/")));
+    assertEquals(unknown.reason, "name-resolution");
+    await sim.rest();
+    await sim.close();
   });
 });
 

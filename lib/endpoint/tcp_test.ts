@@ -1,5 +1,6 @@
 import { afterEach, describe, it } from "node:test";
-import { createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
+import process from "node:process";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   AUTHORITY,
@@ -224,5 +225,62 @@ describe("TLS", () => {
     const unknown = make({ tls: { ca: AUTHORITY } });
     await assertRejects(() => unknown.get(uri), CoAPError);
     assertEquals(errors.length, 1);
+  });
+
+  it("who never shakes hands is not waited for", async () => {
+    const errors: unknown[] = [];
+    const server = await started({
+      hostname: LOOPBACK,
+      udp: false,
+      tls: { ...TLS, handshakeTimeout: 100 },
+      onError: (error) => errors.push(error),
+    }, () => CoAPResponse.text("ok"));
+    const socket = connect(server.address.port, LOOPBACK);
+    socket.resume();
+    await new Promise((resolve) => socket.on("close", resolve));
+    assertEquals(errors.length, 1);
+    const client = make({ tls: { ca: AUTHORITY } });
+    assertEquals((await client.get(`coaps+tcp://localhost:${server.address.port}`)).text(), "ok");
+  });
+
+  it("ALPN: a client wants it, a server does not insist, and refuses another protocol", async () => {
+    const tls = process.getBuiltinModule("node:tls");
+    const server = await started(
+      { hostname: LOOPBACK, udp: false, tls: TLS },
+      () => CoAPResponse.text(""),
+    );
+    const connected = (protocols: string[] | undefined): Promise<string> =>
+      new Promise((resolve) => {
+        const socket = tls.connect({
+          host: LOOPBACK,
+          port: server.address.port,
+          ca: AUTHORITY,
+          servername: "localhost",
+          ALPNProtocols: protocols,
+        });
+        socket.on("error", () => resolve("refused"));
+        // The server's CSM: it has taken the connection.
+        socket.on("data", () => {
+          resolve(String(socket.alpnProtocol));
+          socket.destroy();
+        });
+      });
+    assertEquals(await connected(["h2", "coap"]), "coap");
+    assertEquals(await connected(["h2"]), "refused");
+    assertEquals(/^(false|null)$/.test(await connected(undefined)), true);
+    // A server of something else that shows a good certificate.
+    const other = tls.createServer({ cert: SERVER_CERT, key: SERVER_KEY }, (socket) => {
+      socket.on("error", () => {});
+    });
+    await new Promise<void>((resolve) => other.listen(0, LOOPBACK, resolve));
+    const { port } = other.address() as { port: number };
+    const client = make({ tls: { ca: AUTHORITY } });
+    const error = await assertRejects(
+      () => client.get(`coaps+tcp://localhost:${port}/`),
+      CoAPError,
+    );
+    assertEquals(error.reason, "transport");
+    assertMatch(error.message, /does not speak "coap"/);
+    await new Promise((resolve) => other.close(resolve));
   });
 });

@@ -110,13 +110,13 @@ export class SimulatedStreams implements ByteNetwork {
   }
 
   connect(
-    { host, port }: StreamTarget,
+    { host, address = host, port }: StreamTarget,
     _tls: ClientTlsOptions | undefined,
     opened: Opened,
     signal: AbortSignal,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const remote = { address: parseIpAddress(host)?.text ?? host, port };
+      const remote = { address: parseIpAddress(address)?.text ?? address, port };
       signal.addEventListener("abort", () => reject(signal.reason));
       this.#clock.setTimer(() => {
         if (signal.aborted) return;

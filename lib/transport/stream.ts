@@ -32,6 +32,8 @@ export interface StreamTarget {
   readonly scheme: StreamScheme;
   /** The host as it is known: a name or an IP literal, without brackets. */
   readonly host: string;
+  /** The address to connect to. @default what the system finds for the host */
+  readonly address?: string;
   /** The port. */
   readonly port: number;
 }
@@ -117,6 +119,12 @@ export interface ServerTlsOptions extends TlsOptions {
    * @default {false}
    */
   requestCert?: boolean;
+  /**
+   * How long a handshake may take, ms.
+   *
+   * @default {10000}
+   */
+  handshakeTimeout?: number;
 }
 
 /** TLS of a client. */

@@ -286,8 +286,41 @@ export function framed(network: ByteNetwork): BindStream {
  * Listens for connections over TCP or TLS, where `options.listen` is given, and opens them: with `node:net` and
  * `node:tls`, which Node, Bun and Deno have.
  *
+ * What arrives and leaves are messages without their length, as over WebSockets (RFC 8323 section 4.2).
+ *
  * @throws {CoAPError} (the promise rejects) with reason `transport` where the system refuses, `unsupported-scheme` where
  * the runtime has no TCP
+ *
+ * @example The first message of whoever connects
+ * ```ts
+ * import { bindTcp } from "@x/coap/tcp";
+ *
+ * const settings = { messageBytes: 1152, receiveBytes: 100_000 };
+ * const silent = {
+ *   connected: () => {},
+ *   receive: () => true,
+ *   partial: () => {},
+ *   failed: () => {},
+ *   writable: () => {},
+ *   disconnected: () => {},
+ *   turn: () => {},
+ *   error: () => {},
+ * };
+ * const arrived = Promise.withResolvers<Uint8Array>();
+ * const listen = { hostname: "127.0.0.1", port: 0 };
+ * const server = await bindTcp({ ...settings, listen }, {
+ *   ...silent,
+ *   receive: (_flow, bytes) => (arrived.resolve(bytes), true),
+ * });
+ * const client = await bindTcp(settings, silent);
+ * const target = { scheme: "coap+tcp", host: "127.0.0.1", port: server.address!.port } as const;
+ * const flow = await client.connect(target, AbortSignal.timeout(1000));
+ * client.send(flow, Uint8Array.of(0x00, 0xe1)); // a CSM
+ * client.flush();
+ * console.log(await arrived.promise); // 00 e1
+ * await client.close();
+ * await server.close();
+ * ```
  */
 export function bindTcp(options: StreamOptions, handler: StreamHandler): Promise<StreamTransport> {
   return framed(nodeNetwork)(options, handler);

@@ -45,7 +45,8 @@ interface NodeSocket {
 
 /** The listener, as far as it is used. */
 interface NodeServer {
-  on(event: "error" | "tlsClientError", listener: (error: Error) => void): void;
+  on(event: "error", listener: (error: Error) => void): void;
+  on(event: "tlsClientError", listener: (error: Error, socket?: NodeSocket) => void): void;
   listen(options: { port: number; host: string }, listener: () => void): void;
   address(): { address: string; port: number };
   ref(): void;
@@ -184,9 +185,12 @@ async function listen(
       ALPNProtocols: ["coap"],
       requestCert: tls.requestCert ?? false,
       rejectUnauthorized: tls.requestCert ?? false,
-      handshakeTimeout: HANDSHAKE_TIMEOUT,
+      handshakeTimeout: tls.handshakeTimeout ?? HANDSHAKE_TIMEOUT,
     }, take);
-  server.on("tlsClientError", failed);
+  server.on("tlsClientError", (error, socket) => {
+    socket?.destroy(); // after a time-out nobody else does
+    failed(error);
+  });
   await new Promise<void>((resolve, reject) => {
     let bound = false;
     server.on("error", (cause) => {
@@ -209,7 +213,7 @@ async function listen(
 }
 
 function connect(
-  { scheme, host, port }: StreamTarget,
+  { scheme, host, address = host, port }: StreamTarget,
   tls: ClientTlsOptions | undefined,
   opened: Opened,
   signal: AbortSignal,
@@ -220,7 +224,7 @@ function connect(
     const name = tls?.serverName ?? (parseIpAddress(host) === undefined ? host : undefined);
     const socket = secure
       ? load<TlsModule>("node:tls").connect({
-        host,
+        host: address,
         port,
         servername: name,
         cert: tls?.cert,
@@ -228,7 +232,7 @@ function connect(
         ca: tls?.ca,
         ALPNProtocols: ["coap"],
       })
-      : load<NetModule>("node:net").connect({ host, port });
+      : load<NetModule>("node:net").connect({ host: address, port });
     let isOpen = false;
     const fail = (error: unknown): void => {
       if (isOpen) return;

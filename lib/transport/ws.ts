@@ -5,6 +5,7 @@
  * @module
  */
 
+import { CoAPError } from "../errors.ts";
 import type { Address, Flow } from "../flow.ts";
 import type {
   ByteNetwork,
@@ -268,7 +269,11 @@ function connect(
   opened: Opened,
   signal: AbortSignal,
 ): Promise<void> {
-  const { WebSocket } = globalThis as unknown as { WebSocket: Construct };
+  const { WebSocket } = globalThis as unknown as { WebSocket?: Construct };
+  if (WebSocket === undefined) {
+    const text = "This runtime has no WebSocket";
+    return Promise.reject(new CoAPError("unsupported-scheme", text));
+  }
   const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   const secure = scheme === "coaps+ws";
   const url = `${secure ? "wss" : "ws"}://${authority}${WEBSOCKET_PATH}`;
