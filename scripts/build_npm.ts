@@ -5,12 +5,20 @@
  * @module
  */
 
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { readManifest, readText } from "./files.ts";
 import { run } from "./process.ts";
-import { ROOT } from "./runtimes.mjs";
+import { findRuntime, ROOT } from "./runtimes.mjs";
 
 /** The manifest of the npm package, made from those of the repository. */
 export function npmManifest(): Record<string, unknown> {
@@ -43,6 +51,27 @@ function rewriteDeclarations(folder: string): void {
   }
 }
 
+/**
+ * Joins the modules of each entry point, and what several have in common, into few files: Node takes half a millisecond
+ * for each file that it loads.
+ */
+async function joinModules(folder: string): Promise<void> {
+  const bun = findRuntime("bun");
+  if (bun === undefined) throw new Error("bun is neither installed nor in PATH");
+  const joined = join(folder, "joined");
+  const entries = Object.values(readManifest("deno.json").exports)
+    .map((file) => join(folder, file.replace(/\.ts$/, ".js")));
+  const flags = ["--target=node", "--format=esm", "--splitting"];
+  const args = ["build", ...entries, ...flags, `--root=${folder}`, `--outdir=${joined}`];
+  const { code, output } = await run(bun, args);
+  if (code !== 0) throw new Error(`bun build ended with ${code}:\n${output}`);
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    if (name.endsWith(".js") && !name.startsWith("joined")) rmSync(join(folder, name));
+  }
+  cpSync(joined, folder, { recursive: true });
+  rmSync(joined, { recursive: true });
+}
+
 /** Builds the npm package in `folder`, which is emptied first. */
 export async function buildNpm(folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
@@ -52,6 +81,7 @@ export async function buildNpm(folder: string): Promise<void> {
   const { code, output } = await run(process.execPath, [tsc, "-p", project, "--outDir", folder]);
   if (code !== 0) throw new Error(`tsc ended with ${code}:\n${output}`);
   rewriteDeclarations(folder);
+  await joinModules(folder);
   writeFileSync(join(folder, "package.json"), JSON.stringify(npmManifest(), null, 2) + "\n");
   for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) {
     copyFileSync(join(ROOT, file), join(folder, file));

@@ -69,13 +69,21 @@ export function requestKey(peer: string, message: Message): string {
   return key;
 }
 
-/** An ETag of 8 bytes out of a body and its format: two FNV-1a hashes over different starts. */
+/** An ETag of 8 bytes out of a body and its format: two hashes in the manner of FNV-1a, over different starts. */
 export function etagOf(outline: Outline): Uint8Array {
   const format = outline.options && uintOption(outline.options, OptionNumber.ContentFormat);
   const payload = outline.payload!;
   let a = 0x811c9dc5 ^ (format ?? -1);
   let b = 0x01000193 ^ payload.length;
-  for (let i = 0; i < payload.length; i++) {
+  const whole = payload.length & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    // Four bytes in a step: every block of a large body waits for this.
+    const word = payload[i]! | payload[i + 1]! << 8 | payload[i + 2]! << 16 | payload[i + 3]! << 24;
+    a = Math.imul(a ^ word, 0x01000193);
+    a ^= a >>> 15;
+    b = Math.imul(b ^ word, 0x85ebca6b) ^ (b >>> 13);
+  }
+  for (let i = whole; i < payload.length; i++) {
     a = Math.imul(a ^ payload[i]!, 0x01000193);
     b = Math.imul(b ^ payload[i]!, 0x85ebca6b) ^ (b >>> 13);
   }
