@@ -14,7 +14,8 @@ import {
   toHex,
   valuesOf,
 } from "./datagram.ts";
-import { Probe, type TraceDatagram, wait } from "./probe.ts";
+import { Errand } from "./errand.ts";
+import { Probe, type TraceDatagram } from "./probe.ts";
 import { attempt, type CaseResult, resultOf, runCases, type SuiteOptions } from "./runner.ts";
 
 /** What a client is told to do. */
@@ -37,6 +38,8 @@ export interface ClientOutcome {
   code?: string;
   /** The payload, or of an observation the last one. */
   payload?: string;
+  /** The payloads of an observation, in their order. */
+  payloads?: string[];
   /** Why there is none. */
   error?: string;
 }
@@ -81,17 +84,14 @@ interface ScriptSettings extends ClientSettings {
 }
 
 /** The scripted server of one case. */
-export class Script {
+export class Script extends Errand {
   readonly #settings: ScriptSettings;
   readonly #probe: Probe;
-  /** Which of several allowed reactions was seen. */
-  readonly notes: string[] = [];
   #flow: Flow | undefined = undefined;
-  #outcome: Promise<ClientOutcome> | undefined = undefined;
-  #broken: Promise<never> = new Promise(() => {});
   #id = 0x7000;
 
   private constructor(settings: ScriptSettings, probe: Probe) {
+    super(settings);
     this.#settings = settings;
     this.#probe = probe;
   }
@@ -115,28 +115,14 @@ export class Script {
 
   /** Tells the client what to do; it begins at once. */
   start(task: Partial<ClientTask> & { path?: string } = {}): void {
-    const { path = "/test", ...rest } = task;
-    const host = this.#settings.hostname ?? "127.0.0.1";
-    const uri = `coap://${host}:${this.#probe.port}${path}`;
-    const whole: ClientTask = { method: "GET", uri, ...rest };
-    const { client } = this.#settings;
-    if (client.can?.(whole) === false) throw new NotApplicable("the client can not be told to");
+    this.tell("coap", this.#probe.port, task);
     this.#flow = undefined; // each task has a socket of its own
-    this.#outcome = client.run(whole);
-    this.#outcome.catch(() => {}); // it is looked at in the end, or not at all
-    this.#broken = this.#outcome.then(() => new Promise<never>(() => {}));
-    this.#broken.catch(() => {});
-  }
-
-  /** Lets time pass. */
-  wait(ms: number): Promise<void> {
-    return wait(this.#settings.clock, ms);
   }
 
   /** The client's next message; fails where none comes or it is malformed. */
   async next(expected: string, ms?: number): Promise<Datagram> {
     const coming = this.#probe.next(ms ?? this.#settings.timeout ?? 5_000);
-    const heard = await Promise.race([coming, this.#broken]);
+    const heard = await Promise.race([coming, this.broken]);
     if (heard === undefined) throw new CaseFailure(expected, "nothing");
     this.#flow ??= heard.from;
     if (typeof heard.message === "string") throw new CaseFailure(expected, describe(heard.bytes));
@@ -199,30 +185,6 @@ export class Script {
     return Script.open(this.#settings);
   }
 
-  /** What the client makes of it; undefined where it does not tell. */
-  async outcome(): Promise<ClientOutcome | undefined> {
-    return this.#settings.client.tells ? await this.#outcome! : undefined;
-  }
-
-  /** Expects the client to end with this payload. */
-  async delivers(payload: string, code?: string): Promise<void> {
-    const outcome = await this.outcome();
-    if (outcome === undefined) return this.note("judged by the wire alone");
-    const isRight = outcome.payload === payload && (code === undefined || outcome.code === code);
-    if (!isRight) {
-      throw new CaseFailure(`${code ?? ""} "${payload}" delivered`, JSON.stringify(outcome));
-    }
-  }
-
-  /** Expects the client to end without a response. */
-  async fails(): Promise<void> {
-    const outcome = await this.outcome();
-    if (outcome === undefined) return this.note("judged by the wire alone");
-    if (outcome.error === undefined) {
-      throw new CaseFailure("an error", JSON.stringify(outcome));
-    }
-  }
-
   /** Fails where the condition does not hold. */
   check(condition: boolean, expected: string, actual?: Datagram | string): void {
     if (condition) return;
@@ -232,16 +194,6 @@ export class Script {
       ? actual
       : describe(actual.bytes);
     throw new CaseFailure(expected, text);
-  }
-
-  /** Writes down which of several allowed reactions was seen. */
-  note(text: string): void {
-    if (!this.notes.includes(text)) this.notes.push(text);
-  }
-
-  /** Ends the case: it has nothing to say about this client. */
-  notApplicable(why: string): never {
-    throw new NotApplicable(why);
   }
 }
 

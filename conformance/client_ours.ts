@@ -48,7 +48,8 @@ async function observe(
   { uri, observe = 0 }: ClientTask,
   { clock = systemClock }: CoAPClientOptions,
 ): Promise<ClientOutcome> {
-  const outcome: ClientOutcome = {};
+  const payloads: string[] = [];
+  const outcome: ClientOutcome = { payloads };
   const states = client.observe(uri)[Symbol.asyncIterator]();
   const over = wait(clock, observe).then(() => undefined);
   for (;;) {
@@ -56,6 +57,7 @@ async function observe(
     if (next === undefined || next.done) break;
     outcome.code = next.value.codeText;
     outcome.payload = next.value.text();
+    payloads.push(outcome.payload);
   }
   await states.return?.();
   return outcome;

@@ -1,13 +1,16 @@
 /** The command line of the suite. @module */
 
-import { systemClock } from "../lib/endpoint/clock.ts";
+import { type Clock, systemClock } from "../lib/endpoint/clock.ts";
 import { resolveHost } from "../lib/transport/resolve.ts";
+import type { StreamScheme } from "../lib/transport/stream.ts";
+import { nodeNetwork } from "../lib/transport/tcp_node.ts";
 import { bindUdp } from "../lib/transport/udp.ts";
 import type { Case } from "./case.ts";
 import { commandClient } from "./client_command.ts";
-import { runClientCases } from "./client_case.ts";
+import { type ClientUnderTest, runClientCases } from "./client_case.ts";
 import { CLIENT_CASES } from "./client_cases.ts";
 import { ourClient } from "./client_ours.ts";
+import { STREAM_CLIENT_CASES } from "./client_streams.ts";
 import { type Host, host } from "./host.ts";
 import { replayCommand } from "./replay_command.ts";
 import { jsonReport, junitReport, summaryOf, tapReport, textReport } from "./report.ts";
@@ -21,15 +24,20 @@ import {
   type SuiteOptions,
 } from "./runner.ts";
 import { SERVER_CASES } from "./server_cases.ts";
+import { streamServerCases } from "./stream_cases.ts";
+import { meetStreamServer, runStreamServerCases } from "./stream_runner.ts";
+import { runStreamClientCases } from "./stream_script.ts";
 import { startTarget } from "./target.ts";
+import { webSocketNetwork } from "./web_sockets.ts";
 
-const USAGE = `Usage: conformance [options] coap://host[:port] [case ...]
+const USAGE = `Usage: conformance [options] SCHEME://host[:port] [case ...]
        conformance [options] --client COMMAND [case ...]
        conformance --serve [port]
        conformance replay [options] FILE
 
 Puts a CoAP server, or a client, through cases named after the sections of the RFCs. A case is an id ("7252-4.2-3"), the
 beginning of one ("7252-4", "OBS") or a section ("RFC 7641 section 4.5"); without any those run that are no SHOULD or MAY.
+The scheme of a server is coap, coap+tcp, coaps+tcp, coap+ws or coaps+ws.
 
   --strict            add those that are SHOULD or MAY
   --slow              add those that take long
@@ -42,7 +50,9 @@ beginning of one ("7252-4", "OBS") or a section ("RFC 7641 section 4.5"); withou
   --known FILE        JSON object of cases that are to fail, with the reasons
   --client COMMAND    judge a client: a command with {uri}, such as
                       "coap-client -m {method} [-e {payload}] [-s {observe}] {uri}", or "ours"
-  --serve [port]      serve the resources that server cases ask for
+  --scheme SCHEME     over what the client is judged: coap (the default) or coap+tcp
+  --ca FILE           the authority of a coaps+tcp server, PEM
+  --serve [port]      serve the resources that server cases ask for, over UDP and TCP
   --text, --json, --junit, --tap, --html FILE
                       write a report ("-" is standard output); without any, text goes to standard output
 
@@ -64,6 +74,8 @@ const VALUES = new Set([
   "proxy",
   "known",
   "client",
+  "scheme",
+  "ca",
   "text",
   "json",
   "junit",
@@ -103,18 +115,38 @@ function milliseconds({ values }: Settings, name: string): number | undefined {
   return value;
 }
 
-async function parseTarget(uri: string): Promise<{ address: string; port: number }> {
-  const match = /^coap:\/\/(?:\[([^\]]+)\]|([^/:?#]+))(?::(\d+))?\/?$/.exec(uri);
-  if (match === null) {
-    throw new UsageError(`Server must be given as coap://host[:port]: it is "${uri}"`);
+/** Default ports (RFC 7252 section 6.1, RFC 8323 section 8). */
+const PORTS: Readonly<Record<string, string>> = {
+  coap: "5683",
+  "coap+tcp": "5683",
+  "coaps+tcp": "5684",
+  "coap+ws": "80",
+  "coaps+ws": "443",
+};
+
+interface TargetUri {
+  scheme: string;
+  host: string;
+  port: number;
+}
+
+function parseTarget(uri: string): TargetUri {
+  const match = /^([^:]+):\/\/(?:\[([^\]]+)\]|([^/:?#]+))(?::(\d+))?\/?$/.exec(uri);
+  const [, scheme = "", literal, name, given] = match ?? [];
+  const port = given ?? PORTS[scheme];
+  if (port === undefined) {
+    throw new UsageError(`Server must be given as SCHEME://host[:port]: it is "${uri}"`);
   }
-  const [, literal, name, port = "5683"] = match;
   if (!(Number(port) > 0 && Number(port) < 65_536)) {
     throw new UsageError(`Port must be 1 to 65535: it is "${port}"`);
   }
-  const [address] = literal === undefined ? await resolveHost(name!) : [literal];
-  if (address === undefined) throw new UsageError(`No address for "${name}"`);
-  return { address, port: Number(port) };
+  return { scheme, host: literal ?? name!, port: Number(port) };
+}
+
+async function addressOf({ host, port }: TargetUri): Promise<{ address: string; port: number }> {
+  const [address] = host.includes(":") ? [host] : await resolveHost(host);
+  if (address === undefined) throw new UsageError(`No address for "${host}"`);
+  return { address, port };
 }
 
 /** The cases that a command is about. */
@@ -177,8 +209,10 @@ function writeReports(
 }
 
 async function serve(machine: Host, [port = "5683"]: readonly string[]): Promise<number> {
-  const target = await startTarget({ port: Number(port) });
-  machine.stdout.write(`coap://${target.address.address}:${target.address.port}\n`);
+  const target = await startTarget({ port: Number(port), tcp: true });
+  const { udp, tcp } = target.addresses;
+  machine.stdout.write(`coap://${udp!.address}:${udp!.port}\n`);
+  machine.stdout.write(`coap+tcp://${tcp!.address}:${tcp!.port}\n`);
   await new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"]) machine.once(signal, resolve);
   });
@@ -198,47 +232,96 @@ async function run(machine: Host, settings: Settings): Promise<number> {
   if (flags.has("help")) return machine.stdout.write(USAGE), 0;
   if (flags.has("serve")) return await serve(machine, words);
   const command = values.get("client");
-  const [uri, ...rest] = words;
-  const namesServer = command === undefined && (!flags.has("list") || uri?.includes("://"));
-  const only = namesServer ? rest : words;
-  if (flags.has("list")) {
-    return list(
-      machine,
-      command === undefined
-        ? choose(SERVER_CASES, settings, only)
-        : choose(CLIENT_CASES, settings, only),
-    );
+  if (command !== undefined) return await runClient(machine, settings, command);
+  const [uri] = words;
+  const isServer = !flags.has("list") || uri?.includes("://");
+  if (isServer && uri === undefined) throw new UsageError("No server is given");
+  const only = isServer ? words.slice(1) : words;
+  const target = isServer ? parseTarget(uri!) : undefined;
+  if (target !== undefined && target.scheme !== "coap") {
+    return await runStreamServer(machine, settings, uri!, target, only);
   }
-  const common = {
+  const cases = choose(SERVER_CASES, settings, only);
+  if (flags.has("list")) return list(machine, cases);
+  const server = {
+    ...common(machine, settings),
     bind: bindUdp,
+    target: await addressOf(target!),
+    group: values.get("group"),
+    proxy: values.get("proxy"),
+    create: flags.has("create"),
+  };
+  await meetServer(server);
+  return await judge(machine, settings, uri!, "server", (options) => {
+    return runServerCases(cases, server, options);
+  });
+}
+
+/** What all subjects are judged with. */
+function common(machine: Host, settings: Settings): {
+  clock: Clock;
+  slow: boolean;
+  timeout: number | undefined;
+  quiet: number | undefined;
+  known: Record<string, string> | undefined;
+} {
+  return {
     clock: systemClock,
-    slow: flags.has("slow"),
+    slow: settings.flags.has("slow"),
     timeout: milliseconds(settings, "timeout"),
     quiet: milliseconds(settings, "quiet"),
-    known: readKnown(machine, values.get("known")),
+    known: readKnown(machine, settings.values.get("known")),
   };
-  if (command === undefined) {
-    if (uri === undefined) throw new UsageError("No server is given");
-    const cases = choose(SERVER_CASES, settings, only);
-    const target = await parseTarget(uri);
-    const server = {
-      ...common,
-      target,
-      group: values.get("group"),
-      proxy: values.get("proxy"),
-      create: flags.has("create"),
-    };
-    await meetServer(server);
-    return await judge(machine, settings, uri, "server", (options) => {
-      return runServerCases(cases, server, options);
+}
+
+async function runStreamServer(
+  machine: Host,
+  settings: Settings,
+  uri: string,
+  target: TargetUri,
+  only: readonly string[],
+): Promise<number> {
+  const { flags, values } = settings;
+  const scheme = target.scheme as StreamScheme;
+  const cases = choose(streamServerCases(scheme), settings, only);
+  if (flags.has("list")) return list(machine, cases);
+  const ca = values.get("ca");
+  const server = {
+    ...common(machine, settings),
+    target: { ...target, scheme },
+    network: scheme.endsWith("+ws") ? webSocketNetwork : nodeNetwork,
+    tls: ca === undefined ? undefined : { ca: machine.readFile(ca) },
+    create: flags.has("create"),
+  };
+  await meetStreamServer(server);
+  return await judge(machine, settings, uri, "server", (options) => {
+    return runStreamServerCases(cases, server, options);
+  });
+}
+
+async function runClient(machine: Host, settings: Settings, command: string): Promise<number> {
+  const { flags, values, words } = settings;
+  const scheme = values.get("scheme") ?? "coap";
+  if (scheme !== "coap" && scheme !== "coap+tcp") {
+    throw new UsageError(`Scheme must be coap or coap+tcp: it is "${scheme}"`);
+  }
+  const client = (): ClientUnderTest =>
+    command === "ours"
+      ? ourClient({}, flags.has("slow") ? undefined : 8_000)
+      : commandClient(command);
+  if (scheme === "coap") {
+    const cases = choose(CLIENT_CASES, settings, words);
+    if (flags.has("list")) return list(machine, cases);
+    const own = { ...common(machine, settings), bind: bindUdp, client: client() };
+    return await judge(machine, settings, command, "client", (options) => {
+      return runClientCases(cases, own, options);
     });
   }
-  const cases = choose(CLIENT_CASES, settings, only);
-  const client = command === "ours"
-    ? ourClient({}, flags.has("slow") ? undefined : 8_000)
-    : commandClient(command);
+  const cases = choose(STREAM_CLIENT_CASES, settings, words);
+  if (flags.has("list")) return list(machine, cases);
+  const own = { ...common(machine, settings), network: nodeNetwork, client: client() };
   return await judge(machine, settings, command, "client", (options) => {
-    return runClientCases(cases, { ...common, client }, options);
+    return runStreamClientCases(cases, own, options);
   });
 }
 
@@ -261,11 +344,18 @@ async function judge(
   return isGood(results) ? 0 : 1;
 }
 
+const ALL_SERVER = [
+  ...SERVER_CASES,
+  ...streamServerCases("coap+tcp"),
+  ...streamServerCases("coap+ws"),
+];
+const ALL_CLIENT = [...CLIENT_CASES, ...STREAM_CLIENT_CASES];
+
 /** What is known to fail: an object of ids and reasons, each of them a case. */
 function readKnown(machine: Host, path: string | undefined): Record<string, string> | undefined {
   if (path === undefined) return undefined;
   const known: unknown = JSON.parse(machine.readFile(path));
-  const ids = new Set([...SERVER_CASES, ...CLIENT_CASES].map(({ id }) => id));
+  const ids = new Set([...ALL_SERVER, ...ALL_CLIENT].map(({ id }) => id));
   for (const [id, reason] of Object.entries(known as Record<string, unknown>)) {
     if (!ids.has(id)) throw new UsageError(`There is no case "${id}", which is in "${path}"`);
     if (typeof reason !== "string") throw new UsageError(`No reason for "${id}" in "${path}"`);

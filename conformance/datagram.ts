@@ -124,7 +124,8 @@ export function codeByte(code: string): number {
   return Number(major) * 32 + Number(detail);
 }
 
-function codeOf(byte: number): string {
+/** `"c.dd"` of a code byte. */
+export function codeOf(byte: number): string {
   return `${byte >> 5}.${String(byte & 31).padStart(2, "0")}`;
 }
 
@@ -133,6 +134,15 @@ export function build(spec: DatagramSpec): Uint8Array {
   const { type = "CON", code = "0.00", id, token = NONE, options = [], payload = NONE } = spec;
   const out = [0x40 | TYPES.indexOf(type) << 4 | token.length, codeByte(code), id >> 8, id & 255];
   out.push(...token);
+  return Uint8Array.from([...out, ...optionsAndPayload(options, payload)]);
+}
+
+/** Options and payload as all transports have them. */
+export function optionsAndPayload(
+  options: readonly OptionSpec[],
+  payload: Uint8Array | string,
+): number[] {
+  const out: number[] = [];
   let previous = 0;
   for (const [number, given] of options.toSorted(([a], [b]) => a - b)) {
     const value = typeof given === "number" ? uintBytes(given) : bytesOf(given);
@@ -142,8 +152,11 @@ export function build(spec: DatagramSpec): Uint8Array {
     previous = number;
   }
   const body = bytesOf(payload);
-  if (body.length > 0) out.push(0xff, ...body);
-  return Uint8Array.from(out);
+  if (body.length > 0) {
+    out.push(0xff);
+    for (const byte of body) out.push(byte); // too many to be arguments
+  }
+  return out;
 }
 
 function extend(value: number): [nibble: number, bytes: number[]] {
@@ -159,7 +172,7 @@ export function parse(bytes: Uint8Array): Datagram | string {
   if (first >> 6 !== 1) return `version ${first >> 6}`;
   const tkl = first & 15;
   if (tkl > 8) return `token length ${tkl}`;
-  let at = 4 + tkl;
+  const at = 4 + tkl;
   if (at > bytes.length) return "token cut off";
   const message: Datagram = {
     type: TYPES[first >> 4 & 3]!,
@@ -171,6 +184,16 @@ export function parse(bytes: Uint8Array): Datagram | string {
     bytes,
   };
   if (bytes[1] === 0 && bytes.length > 4) return "Empty message with something behind its header";
+  return readRest(message, at) ?? message;
+}
+
+/** Reads options and payload into a message; answers why they are none. */
+export function readRest(
+  message: Pick<Datagram, "options" | "payload" | "bytes">,
+  start: number,
+): string | undefined {
+  const { bytes } = message;
+  let at = start;
   let number = 0;
   const extended = (nibble: number): number => {
     if (nibble < 13) return nibble;
@@ -182,7 +205,7 @@ export function parse(bytes: Uint8Array): Datagram | string {
     const head = bytes[at++]!;
     if (head === 0xff) {
       message.payload = bytes.slice(at);
-      return at === bytes.length ? "payload marker without payload" : message;
+      return at === bytes.length ? "payload marker without payload" : undefined;
     }
     if (head >> 4 === 15 || (head & 15) === 15) return "option delta or length 15";
     number += extended(head >> 4);
@@ -191,21 +214,24 @@ export function parse(bytes: Uint8Array): Datagram | string {
     message.options.push({ number, value: bytes.slice(at, at + length) });
     at += length;
   }
-  return message;
+  return undefined;
 }
 
+/** What has options. */
+export type WithOptions = Pick<Datagram, "options">;
+
 /** All values of an option. */
-export function valuesOf(message: Datagram, number: number): Uint8Array[] {
+export function valuesOf(message: WithOptions, number: number): Uint8Array[] {
   return message.options.filter((option) => option.number === number).map(({ value }) => value);
 }
 
 /** The first value of an option. */
-export function valueOf(message: Datagram, number: number): Uint8Array | undefined {
+export function valueOf(message: WithOptions, number: number): Uint8Array | undefined {
   return message.options.find((option) => option.number === number)?.value;
 }
 
 /** The first value of an option as an unsigned integer. */
-export function uintOption(message: Datagram, number: number): number | undefined {
+export function uintOption(message: WithOptions, number: number): number | undefined {
   const value = valueOf(message, number);
   return value === undefined ? undefined : uintOf(value);
 }
@@ -219,7 +245,7 @@ export interface Block {
 }
 
 /** A Block option of a message. */
-export function blockOf(message: Datagram, number: number): Block | undefined {
+export function blockOf(message: WithOptions, number: number): Block | undefined {
   const value = uintOption(message, number);
   if (value === undefined) return undefined;
   return { number: value >> 4, more: (value & 8) !== 0, size: 16 << (value & 7) };
@@ -256,8 +282,19 @@ export function describe(bytes: Uint8Array): string {
   if (typeof message === "string") {
     return `${malformedWords(bytes)} (${message}): ${hex}${tail}`;
   }
-  const { type, code, id, token, options } = message;
+  const { type, id } = message;
+  return `${type} ${
+    wordsOfMessage(message, `id ${id.toString(16).padStart(4, "0")} `)
+  }: ${hex}${tail}`;
+}
+
+/** Code, token, options and the size of the payload in a few words. */
+export function wordsOfMessage(
+  { code, token, options, payload }: Omit<Datagram, "type" | "id">,
+  between = "",
+): string {
   const list = options.map(({ number, value }) => `${number}=${toHex(value.subarray(0, 16))}`);
-  return `${type} ${code} id ${id.toString(16).padStart(4, "0")} token ${toHex(token) || "none"} ` +
-    `options [${list.join(" ")}] payload ${message.payload.length}: ${hex}${tail}`;
+  return `${code} ${between}token ${toHex(token) || "none"} options [${
+    list.join(" ")
+  }] payload ${payload.length}`;
 }

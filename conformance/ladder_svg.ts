@@ -45,12 +45,13 @@ export function svgLadder(exchange: readonly TraceDatagram[], peer = "server"): 
 
 /** One datagram: its arrow, what it says, and how much room that takes. */
 function arrow(datagram: TraceDatagram, top: number): [svg: string, height: number] {
-  const { time, direction, socket, bytes } = datagram;
-  const { head, details, isMessage } = wordsOf(bytes);
+  const { time, direction, socket, bytes, framing } = datagram;
+  const { head, details, isMessage } = wordsOf(datagram);
   const shown = details.length <= MOST_DETAILS
     ? details
     : [...details.slice(0, MOST_DETAILS - 1), `and ${details.length - MOST_DETAILS + 1} more`];
-  const who = socket === 0 ? "" : ` · endpoint ${socket + 1}`;
+  const one = framing === undefined ? "endpoint" : "connection";
+  const who = socket === 0 ? "" : ` · ${one} ${socket + 1}`;
   const [from, to, tip] = direction === "sent" ? [LEFT, RIGHT, -8] : [RIGHT, LEFT, 8];
   const lines = shown.map((detail, i) =>
     text("detail", TEXT, top + DETAIL_HEIGHT * (i + 1), cut(detail, DETAIL_LENGTH))

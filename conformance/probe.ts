@@ -8,6 +8,7 @@ import type { Clock } from "../lib/endpoint/clock.ts";
 import type { Flow } from "../lib/flow.ts";
 import type { Bind, Transport } from "../lib/transport/transport.ts";
 import { type Datagram, parse } from "./datagram.ts";
+import type { Framing } from "./frame.ts";
 
 /** A datagram that went over the wire during a case. */
 export interface TraceDatagram {
@@ -19,8 +20,12 @@ export interface TraceDatagram {
   socket: number;
   /** The peer's address and port. */
   peer: string;
-  /** The datagram. */
+  /** The datagram; over a connection the message, or so much of it as there was. */
   bytes: Uint8Array;
+  /** What tells the lengths of messages, over a connection; then `socket` is which of those. */
+  framing?: Framing;
+  /** What happened instead of a message. */
+  event?: "closed";
 }
 
 /** What a probe hears. */

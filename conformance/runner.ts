@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "../lib/endpoint/clock.ts";
 import type { Address } from "../lib/flow.ts";
 import type { Bind } from "../lib/transport/transport.ts";
 import { type Case, CaseFailure, type Level, NoSubject, NotApplicable } from "./case.ts";
-import { build, bytesOf, Opt } from "./datagram.ts";
+import { build, bytesOf, Opt, type OptionSpec } from "./datagram.ts";
 import type { Probe, TraceDatagram } from "./probe.ts";
 import { Tester } from "./tester.ts";
 
@@ -170,8 +170,15 @@ export function resultOf(
 /** What any server has that keeps what is put. */
 const CREATABLE: readonly string[] = ["/test", "/large-update", "/obs"];
 
+/** What a server can be asked by. */
+interface Asker {
+  request(
+    request: { code?: string; path: string; options?: readonly OptionSpec[]; payload?: Uint8Array },
+  ): Promise<{ code: string }>;
+}
+
 /** Skips the case where the resource is missing and can not be made. */
-async function need(tester: Tester, path: string, create: boolean): Promise<void> {
+export async function need(tester: Asker, path: string, create: boolean): Promise<void> {
   const { code } = await tester.request({ path });
   if (code !== "4.04") return;
   if (create && CREATABLE.includes(path)) {

@@ -14,7 +14,8 @@ import {
 } from "./datagram.ts";
 import { bodyOf, holds, locationOf, sendBlock, type Upload, upload } from "./transfers.ts";
 import { meet } from "./server_messages.ts";
-import type { Expectation, Tester } from "./tester.ts";
+import type { Expectation } from "./expectation.ts";
+import type { Tester } from "./tester.ts";
 
 const JSON_FORMAT: OptionSpec = [Opt.ContentFormat, 50];
 const DOCUMENT = { needs: ["/document"] };

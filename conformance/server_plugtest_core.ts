@@ -12,7 +12,8 @@ import {
   valueOf,
   valuesOf,
 } from "./datagram.ts";
-import type { Expectation, Tester } from "./tester.ts";
+import type { Expectation } from "./expectation.ts";
+import type { Tester } from "./tester.ts";
 import { TEXT } from "./transfers.ts";
 
 const SEPARATE = { needs: ["/separate"], slow: true };

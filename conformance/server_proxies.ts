@@ -13,7 +13,8 @@ import {
   valueOf,
   valuesOf,
 } from "./datagram.ts";
-import type { Expectation, RequestSpec, Tester } from "./tester.ts";
+import type { Expectation } from "./expectation.ts";
+import type { RequestSpec, Tester } from "./tester.ts";
 import { TEXT } from "./transfers.ts";
 
 const PROXY = { proxy: true };

@@ -10,9 +10,8 @@ import {
   describe,
   pathOptions,
   toHex,
-  type TypeName,
-  valueOf,
 } from "./datagram.ts";
+import { type Expectation, inWords, matches } from "./expectation.ts";
 import { type Heard, Probe, type ProbeSettings, wait } from "./probe.ts";
 
 /** What a case is told about its subject. */
@@ -37,24 +36,6 @@ export interface TesterSettings extends ProbeSettings {
 export interface RequestSpec extends Partial<DatagramSpec> {
   /** Path and query, such as `"/a/b?c=1"`: Uri-Path and Uri-Query besides `options`. */
   path?: string;
-}
-
-/** What a message is to be like. What is not given is not looked at. */
-export interface Expectation {
-  /** The type. */
-  type?: TypeName | readonly TypeName[];
-  /** A code or its beginning: `"4."` is any client error. */
-  code?: string | readonly string[];
-  /** The message ID. */
-  id?: number;
-  /** The token. */
-  token?: Uint8Array;
-  /** Numbers of options that it has. */
-  has?: readonly number[];
-  /** Numbers of options that it has not. */
-  hasNot?: readonly number[];
-  /** The payload. */
-  payload?: Uint8Array;
 }
 
 /** One endpoint of the suite in a conversation with the server. */
@@ -270,36 +251,4 @@ export class Tester {
   async alive(): Promise<void> {
     await this.request({ path: "/test" }, { code: "2.05" });
   }
-}
-
-function isOneOf(value: string, wanted: string | readonly string[] | undefined): boolean {
-  if (wanted === undefined) return true;
-  return typeof wanted === "string"
-    ? value.startsWith(wanted)
-    : wanted.some((one) => value.startsWith(one));
-}
-
-function matches(message: Datagram, expectation: Expectation): boolean {
-  const { type, code, id, token, has = [], hasNot = [], payload } = expectation;
-  return isOneOf(message.type, type) && isOneOf(message.code, code) &&
-    (id === undefined || id === message.id) &&
-    (token === undefined || toHex(token) === toHex(message.token)) &&
-    has.every((number) => valueOf(message, number) !== undefined) &&
-    hasNot.every((number) => valueOf(message, number) === undefined) &&
-    (payload === undefined || toHex(payload) === toHex(message.payload));
-}
-
-function inWords(expectation: Expectation, anything = "a message"): string {
-  const { type, code, id, token, has, hasNot, payload } = expectation;
-  const words: string[] = [];
-  const list = (value: string | readonly string[]): string =>
-    typeof value === "string" ? value : value.join(" or ");
-  if (type !== undefined) words.push(list(type));
-  words.push(code === undefined ? anything : list(code).replaceAll(/\.(?= |$)/g, ".xx"));
-  if (id !== undefined) words.push(`id ${id.toString(16).padStart(4, "0")}`);
-  if (token !== undefined) words.push(`token ${toHex(token) || "none"}`);
-  if (has !== undefined) words.push(`with option ${has.join(", ")}`);
-  if (hasNot !== undefined) words.push(`without option ${hasNot.join(", ")}`);
-  if (payload !== undefined) words.push(`payload ${toHex(payload.subarray(0, 48)) || "none"}`);
-  return words.join(" ");
 }
