@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -64,9 +65,13 @@ describe("the command", () => {
   const mistakes: Record<string, [args: string[], message: RegExp]> = {
     "another scheme": [
       ["http://host"],
-      /^Server must be given as coap:\/\/host\[:port\]: it is "http/,
+      /^Server must be given as SCHEME:\/\/host\[:port\]: it is "http/,
     ],
     "a port that is none": [["coap://127.0.0.1:99999"], /^Port must be 1 to 65535: it is "99999"/],
+    "a client over what it is not judged over": [
+      ["--client", "ours", "--scheme", "coap+ws"],
+      /^Scheme must be coap or coap\+tcp: it is "coap\+ws"/,
+    ],
     "no server": [[], /^No server is given/],
     "an unknown case": [["coap://127.0.0.1", "nope"], /^No case is meant by "nope"/],
     "an unknown case among others": [
@@ -140,6 +145,39 @@ describe("the command", () => {
       for (const line of errors.split("\r")) assert(line.replace("\x1b[2K", "").length < 60);
       assertStringIncludes(output, "\x1b[32m2 cases, 2 passed, 0 failed, 0 skipped\x1b[0m");
     });
+  });
+
+  it("judges servers and clients over TCP", async () => {
+    const target = await startTarget({ udp: false, hostname: "127.0.0.1", tcp: { port: 0 } });
+    try {
+      const uri = `coap+tcp://127.0.0.1:${target.addresses.tcp!.port}`;
+      const server = await run([uri, "8323-5-5", "CORE_01"]);
+      assertEquals([server.code, server.errors], [0, ""]);
+      assertStringIncludes(server.output, "2 cases, 2 passed, 0 failed, 0 skipped");
+    } finally {
+      await target.close();
+    }
+    const client = await run(["--scheme", "coap+tcp", "--client", "ours", "8323-3.3-2"]);
+    assertStringIncludes(client.output, "1 cases, 1 passed, 0 failed, 0 skipped");
+    const list = await run(["--list", "coap+tcp://127.0.0.1", "8323-5", "7641-4.1"]);
+    assertMatch(list.output, /^8323-5-1\tMUST\t.*^7641-4\.1-1\t/ms);
+    assert(!list.output.includes("8323-4-1"));
+    const sockets = await run(["--list", "coap+ws://127.0.0.1", "8323"]);
+    assertMatch(sockets.output, /^8323-4-1\tMUST\t/m);
+    assert(!sockets.output.includes("8323-3.2-3"));
+  });
+
+  it("says so where nobody speaks CoAP over TCP", async () => {
+    const server = createServer((socket) => void socket.resume().end("SSH-2.0"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const spoken = await run(["--timeout", "500", `coap+tcp://127.0.0.1:${port}`]);
+    assertEquals(spoken.code, 2);
+    assertMatch(spoken.errors, /^Nobody who speaks CoAP answers at 127\.0\.0\.1 port \d+: no CSM/);
+    await new Promise((resolve) => server.close(resolve));
+    const nobody = await run([`coap+tcp://127.0.0.1:${port}`]);
+    assertEquals(nobody.code, 2);
+    assertMatch(nobody.errors, /^No connection to 127\.0\.0\.1 port \d+: /);
   });
 
   it("writes every report", async () => {

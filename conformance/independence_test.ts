@@ -21,9 +21,12 @@ function loadedWith(roots: readonly string[]): Set<string> {
 }
 
 it("what judges uses nothing of the stack that it judges, not even to read messages", () => {
-  const judges = ["runner", "probe", "tester", "client_case", "server_cases", "client_cases"];
+  const datagrams = ["runner", "probe", "tester", "client_case", "server_cases", "client_cases"];
+  const streams = ["stream_runner", "stream_script", "stream_cases", "client_streams"];
+  const judges = [...datagrams, ...streams];
   const loaded = loadedWith(judges.map((name) => `conformance/${name}.ts`));
   assert(loaded.has("conformance/server_messages.ts") && loaded.has("conformance/datagram.ts"));
+  assert(loaded.has("conformance/server_streams.ts") && loaded.has("conformance/frame.ts"));
   // A clock knows no message; sockets are bound by whoever starts the suite.
   const stack = [...loaded].filter((path) => !path.startsWith("conformance/"));
   assertEquals(stack, ["lib/endpoint/clock.ts"]);

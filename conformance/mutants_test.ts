@@ -1,19 +1,29 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { CLIENT_MUTANTS } from "../testing/client_mutants.ts";
-import { judgeClientInMemory, judgeInMemory } from "../testing/conformance_harness.ts";
+import { CLIENT_STREAM_MUTANTS } from "../testing/client_stream_mutants.ts";
+import {
+  judgeClientInMemory,
+  judgeInMemory,
+  judgeStreamClientInMemory,
+  judgeStreamInMemory,
+} from "../testing/conformance_harness.ts";
 import { type Mutant, spoil } from "../testing/mutants.ts";
 import { SERVER_MUTANTS } from "../testing/server_mutants.ts";
+import { SERVER_STREAM_MUTANTS } from "../testing/server_stream_mutants.ts";
+import { spoilStreams } from "../testing/stream_mutants.ts";
 import type { Case } from "./case.ts";
 import { CLIENT_CASES } from "./client_cases.ts";
+import { STREAM_CLIENT_CASES } from "./client_streams.ts";
 import type { CaseResult } from "./runner.ts";
 import { SERVER_CASES } from "./server_cases.ts";
+import { STREAM_SERVER_CASES } from "./stream_cases.ts";
 
 /** Each mutant is to be caught by the cases it names, and each case is to catch one. */
-function catchAll<Subject>(
-  mutants: readonly Mutant[],
+function catchAll<Subject, Broken extends Pick<Mutant, "name" | "caughtBy">>(
+  mutants: readonly Broken[],
   cases: readonly Case<Subject>[],
-  judge: (one: Case<Subject>, mutant: Mutant) => Promise<CaseResult>,
+  judge: (one: Case<Subject>, mutant: Broken) => Promise<CaseResult>,
 ): void {
   for (const mutant of mutants) {
     const { name, caughtBy } = mutant;
@@ -48,4 +58,18 @@ describe("broken servers", () => {
 
 describe("broken clients", () => {
   catchAll(CLIENT_MUTANTS, CLIENT_CASES, (one, mutant) => judgeClientInMemory(one, spoil(mutant)));
+});
+
+describe("broken servers over connections", () => {
+  // Those that other transports have as well catch theirs there.
+  const cases = STREAM_SERVER_CASES.filter(({ id }) => id.startsWith("8323-"));
+  catchAll(SERVER_STREAM_MUTANTS, cases, (one, mutant) => {
+    return judgeStreamInMemory({ ...one, needs: [] }, spoilStreams(mutant));
+  });
+});
+
+describe("broken clients over connections", () => {
+  catchAll(CLIENT_STREAM_MUTANTS, STREAM_CLIENT_CASES, (one, mutant) => {
+    return judgeStreamClientInMemory(one, spoilStreams(mutant));
+  });
 });
