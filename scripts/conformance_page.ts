@@ -6,7 +6,14 @@ import { type Requirement, REQUIREMENTS } from "../conformance/case.ts";
 import { CLIENT_CASES } from "../conformance/client_cases.ts";
 import type { CaseResult } from "../conformance/runner.ts";
 import { SERVER_CASES } from "../conformance/server_cases.ts";
-import { judgeClientInMemory, judgeInMemory } from "../testing/conformance_harness.ts";
+import { STREAM_CLIENT_CASES } from "../conformance/client_streams.ts";
+import { STREAM_SERVER_CASES } from "../conformance/stream_cases.ts";
+import {
+  judgeClientInMemory,
+  judgeInMemory,
+  judgeStreamClientInMemory,
+  judgeStreamInMemory,
+} from "../testing/conformance_harness.ts";
 import { coverageOf } from "./coverage.ts";
 import { ROOT } from "./runtimes.mjs";
 
@@ -22,7 +29,23 @@ async function judgeAll(): Promise<Judged> {
   };
   for (const one of SERVER_CASES) add("server", await judgeInMemory(one));
   for (const one of CLIENT_CASES) add("client", await judgeClientInMemory(one));
+  for (const one of OWN_STREAM_CASES) add("server", await judgeStreamInMemory(one));
+  for (const one of STREAM_CLIENT_CASES) add("client", await judgeStreamClientInMemory(one));
   return judged;
+}
+
+/** The cases of RFC 8323 itself. */
+const OWN_STREAM_CASES = STREAM_SERVER_CASES.filter(({ id }) => id.startsWith("8323-"));
+
+/** What is said of the cases of other RFCs that the server passes over connections as well. */
+async function overConnections(): Promise<string> {
+  const cases = STREAM_SERVER_CASES.filter((one) => !OWN_STREAM_CASES.includes(one));
+  let passed = 0;
+  for (const one of cases) {
+    if ((await judgeStreamInMemory(one)).status === "passed") passed++;
+  }
+  return `Of ${cases.length} server cases of the other RFCs and the plugtests that say nothing of the message layer ` +
+    `${passed} pass over connections (RFC 8323) as well.`;
 }
 
 function cell(text: string): string {
@@ -87,6 +110,8 @@ export async function conformancePage(): Promise<string> {
   lines.push(
     "",
     `Of ${plugtests.length} cases of the plugtests (CORE, LINK, BLOCK, OBS) ${passed.length} pass.`,
+    "",
+    await overConnections(),
   );
   for (const rfc of rfcs) {
     lines.push(

@@ -2,7 +2,9 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { REQUIREMENTS } from "../conformance/case.ts";
 import { CLIENT_CASES } from "../conformance/client_cases.ts";
+import { STREAM_CLIENT_CASES } from "../conformance/client_streams.ts";
 import { SERVER_CASES } from "../conformance/server_cases.ts";
+import { STREAM_SERVER_CASES } from "../conformance/stream_cases.ts";
 import { conformancePage, PAGE } from "./conformance_page.ts";
 import { coverageOf, idsIn } from "./coverage.ts";
 import { readText } from "./files.ts";
@@ -29,7 +31,9 @@ describe("the page about conformance", () => {
   });
 
   it("forgets none: each has a case, a test that names it, or a reason", () => {
-    const judged = new Set([...SERVER_CASES, ...CLIENT_CASES].map(({ id }) => id));
+    const datagrams = [...SERVER_CASES, ...CLIENT_CASES];
+    const streams = [...STREAM_SERVER_CASES, ...STREAM_CLIENT_CASES];
+    const judged = new Set([...datagrams, ...streams].map(({ id }) => id));
     const forgotten = REQUIREMENTS.filter((row) => {
       const { tests, reason } = coverageOf(row);
       return !judged.has(row.id) && tests.length === 0 && reason === undefined;

@@ -164,7 +164,7 @@ describe("decomposeUri (7252-6.1-1, 6.1-2, 6.4-1 to 3)", () => {
     });
   }
 
-  it("knows schemes, security and default ports", () => {
+  it("knows schemes, security and default ports (8323-8-1)", () => {
     const cases: [string, UriScheme, boolean, number][] = [
       ["coap://h", "coap", false, 5683],
       ["COAPS://h", "coaps", true, 5684],
