@@ -22,7 +22,7 @@ export interface ConnectionParameters {
    */
   messageTimeout: number;
   /**
-   * After the last request, response or notification, until a connection that nothing waits for, and on which nothing is
+   * After the last request, response or notification, or Ping or Empty message of the peer, until a connection that nothing waits for, and on which nothing is
    * observed, is released.
    *
    * @default {300000}
@@ -36,7 +36,8 @@ export interface ConnectionParameters {
    */
   keepAlive: number;
   /**
-   * From that Ping to a sign of life; else the connection is aborted.
+   * From that Ping to a sign of life, with one second more for every 10 KiB that the peer has to take before it; else the
+   * connection is aborted.
    *
    * @default {20000}
    */

@@ -96,7 +96,7 @@ export class Connection implements Timed {
   /** Observers with a state that could not leave. */
   readonly waiting: Set<Observer> = new Set<Observer>();
 
-  /** When a request, a response or a notification was last exchanged, ms. */
+  /** When a request, a response or a notification was last exchanged, or the peer asked to keep the connection, ms. */
   usedAt: number;
   /** When the peer was pinged to see whether it is alive, ms; -1 where it was not. */
   pingedAt = -1;
@@ -105,6 +105,10 @@ export class Connection implements Timed {
   missing = 0;
   /** Until when it has to be whole, ms. */
   wholeBy: number = Infinity;
+  /** Until when there has to be a sign of life, ms. */
+  pongBy: number = Infinity;
+  /** Bytes sent since the peer was heard: its Pong comes behind them. */
+  unheard = 0;
   /** Until when the peer has to close it, ms. */
   closedBy: number = Infinity;
   readonly #owner: ConnectionOwner;
@@ -114,6 +118,12 @@ export class Connection implements Timed {
     this.peer = peer;
     this.flow = flow;
     this.openedAt = this.usedAt = now;
+  }
+
+  /** Something came of the peer. */
+  hear(now: number): void {
+    this.peer.heardAt = now;
+    this.unheard = 0;
   }
 
   /** Whether so much waits to be taken by the peer that more has to wait here. */

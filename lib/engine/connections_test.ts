@@ -245,10 +245,13 @@ describe("the health of connections: section 3.4", () => {
     bench.answers(bench.asked());
     peer.reads();
     bench.after(900);
-    peer.sends("7.02"); // no use of it
+    peer.sends("7.02"); // the peer wants to keep it, by a Ping or an Empty message
     peer.reads();
+    bench.after(900);
+    peer.sends("0.00");
+    bench.after(999);
     bench.noEvents();
-    bench.after(101);
+    bench.after(1);
     assertEquals([textOf(peer), types(bench.events.splice(0))], ["Idle", ["released"]]);
     bench.does((engine, now) => engine.disconnected(now, peer.flow, ""));
     bench.isAtRest();
@@ -270,10 +273,33 @@ describe("the health of connections: section 3.4", () => {
     peer.receives("7.02");
     bench.after(19_999);
     bench.noEvents();
-    bench.after(1);
+    bench.after(3);
     assertEquals(bench.nextEvent().type, "unobserved");
     peer.isAborted("No sign of life");
     bench.isAtRest();
+  });
+
+  it("one that is busy with large messages is not taken for dead", () => {
+    const bench = new ConnectedBench();
+    const peer = bench.greet([[2, 10_000_000]]);
+    observe(bench, peer);
+    // 800 kB on their way to the peer, before the Ping that it has to answer.
+    notify(bench, bytes(800_000));
+    bench.after(60_000);
+    assertEquals([peer.reads().payload.length, peer.reads().code], [800_000, Code.Ping]);
+    bench.after(20_000 + 800_000 / 10.24 - 100);
+    bench.noEvents();
+    peer.sends("7.03");
+    // And a large one of the peer, in front of its Pong.
+    bench.after(60_000);
+    peer.receives("7.02");
+    for (let missing = 1_000_000; missing > 0; missing -= 100_000) {
+      bench.does((engine, now) => engine.partial(now, peer.flow, missing));
+      bench.after(19_000);
+    }
+    peer.sends("7.03");
+    peer.receivesNothing();
+    bench.noEvents();
   });
 
   it("can be left alone", () => {

@@ -10,6 +10,7 @@ import { encode, type Message } from "../wire/message.ts";
 import { decodeUint, encodeUint, type Option } from "../wire/option.ts";
 import { checkSignalingOptions, findSignalingOption, SignalingOption } from "../wire/signaling.ts";
 import { Connection, ConnectionReceipt, Phase, type Pinger } from "./connection.ts";
+import { allowance, dueAt, judge, ping, Verdict } from "./connection_health.ts";
 import type { MessageLayer, Receipt, Shared, Upper } from "./layers.ts";
 import { Outgoing } from "./message_states.ts";
 import { Outbox, typeCount } from "./outbox.ts";
@@ -24,8 +25,6 @@ const DIAGNOSTIC = 512;
 const HEADER_DIFFERENCE = 2;
 /** With less nothing can be exchanged. */
 const LEAST_MESSAGE_SIZE = 32;
-/** Bytes per ms that a peer has to send and take at least. */
-const RATE = 1.024;
 /** Stands for the acknowledgement that the transport gives. */
 const TAKEN = {
   type: 2,
@@ -82,8 +81,8 @@ export class Signaling implements MessageLayer {
     const peer = new Peer(flow, ++this.#lastPeer >>> 0, now);
     // Whoever has set a connection up is where it says.
     peer.validated = true;
-    peer.heardAt = now;
     const connection = peer.connection = new Connection(this, peer, flow, now);
+    connection.hear(now);
     this.peers.add(peer);
     this.#signal(now, connection, Code.CSM, NOTHING, this.#csm);
     if (this.peers.size > this.#shared.limits.connections) {
@@ -132,13 +131,14 @@ export class Signaling implements MessageLayer {
   partial(now: number, flow: Flow, missing: number): void {
     const connection = this.#connection(flow);
     if (connection === undefined) return;
+    connection.hear(now);
     // Progress does not prolong it: whoever sends byte by byte would go on for ever.
     if (connection.partialSince < 0) {
       connection.partialSince = now;
       connection.missing = missing;
     } else if (missing > connection.missing) connection.missing = missing; // its size was not known
     else return;
-    connection.wholeBy = connection.partialSince + this.#allowance(connection.missing);
+    connection.wholeBy = connection.partialSince + allowance(connection.missing, this.#times);
     this.#arm(now, connection);
   }
 
@@ -223,63 +223,23 @@ export class Signaling implements MessageLayer {
 
   // -------------------------------------------------------------- time
 
-  /** How long so many bytes may take, ms. */
-  #allowance(bytes: number): number {
-    return this.#times.messageTimeout + bytes / RATE;
-  }
-
-  /** Whether something waits for the peer or is observed. */
-  #isNeeded({ peer, pings }: Connection): boolean {
-    return peer.holds > 0 || pings.size > 0;
-  }
-
-  /** When something has to be done about a connection. It is looked at rather too often than set with each message. */
-  #dueAt(now: number, connection: Connection): number {
-    const { csmTimeout, idleTimeout, keepAlive, pongTimeout } = this.#times;
-    const { phase, peer, fullSince, pingedAt, unsent } = connection;
-    let at = Math.min(connection.wholeBy, connection.closedBy);
-    if (fullSince >= 0) at = Math.min(at, fullSince + this.#allowance(unsent));
-    if (phase === Phase.Opening) return Math.min(at, connection.openedAt + csmTimeout);
-    if (phase !== Phase.Open) return at;
-    if (pingedAt >= 0) return Math.min(at, pingedAt + pongTimeout);
-    const quiet = peer.heardAt + keepAlive;
-    const idle = connection.usedAt + idleTimeout;
-    return Math.min(at, quiet > now ? quiet : now + keepAlive, idle > now ? idle : Infinity);
-  }
-
   #arm(now: number, connection: Connection): void {
-    this.#shared.timers.set(connection, this.#dueAt(now, connection));
+    this.#shared.timers.set(connection, dueAt(now, connection, this.#times));
   }
 
   /** The time of a connection has come. */
   expireConnection(now: number, connection: Connection): void {
-    const { csmTimeout, idleTimeout, keepAlive, pongTimeout } = this.#times;
-    const { phase, peer, fullSince } = connection;
-    if (now >= connection.wholeBy) {
-      return this.#abort(now, connection, "Message takes too long");
-    }
-    if (now >= connection.closedBy) {
-      return this.#close(now, connection, "transport", "Connection was released", false);
-    }
-    if (phase === Phase.Opening && now >= connection.openedAt + csmTimeout) {
-      return this.#abort(now, connection, "No CSM in time");
-    }
-    if (fullSince >= 0 && now >= fullSince + this.#allowance(connection.unsent)) {
-      return this.#abort(now, connection, "Messages are not taken");
-    }
-    if (phase === Phase.Open) {
-      if (peer.heardAt > connection.pingedAt) connection.pingedAt = -1;
-      else if (now >= connection.pingedAt + pongTimeout) {
-        return this.#abort(now, connection, "No sign of life");
-      }
-      if (!this.#isNeeded(connection)) {
-        if (now >= connection.usedAt + idleTimeout) {
-          return this.shutDown(now, connection.flow, "Idle");
-        }
-      } else if (connection.pingedAt < 0 && now >= peer.heardAt + keepAlive) {
-        connection.pingedAt = now;
+    const [verdict, detail] = judge(now, connection, this.#times);
+    switch (verdict) {
+      case Verdict.Abort:
+        return this.#abort(now, connection, detail);
+      case Verdict.Close:
+        return this.#close(now, connection, "transport", detail, false);
+      case Verdict.Release:
+        return this.shutDown(now, connection.flow, detail);
+      case Verdict.Ping:
+        ping(now, connection, this.#times);
         this.#signal(now, connection, Code.Ping, NOTHING, []);
-      }
     }
     this.#arm(now, connection);
   }
@@ -293,7 +253,7 @@ export class Signaling implements MessageLayer {
     if (connection === undefined) return;
     const { peer } = connection;
     stats.receivedBytes += bytes.length;
-    peer.heardAt = now;
+    connection.hear(now);
     connection.wholeBy = Infinity;
     connection.partialSince = -1;
     const message = decodeFrame(bytes, this.#codec);
@@ -313,7 +273,8 @@ export class Signaling implements MessageLayer {
       if (!this.#upper.onResponse(now, peer, flow, message)) stats.rejectedUnexpected++;
       if (connection.phase === Phase.Released) this.#closeReleased(now, connection);
     } else if (code >= 0xe0) this.#signaling(now, connection, message);
-    else if (code !== Code.Empty) {
+    else if (code === Code.Empty) connection.usedAt = now; // the peer wants to keep it
+    else {
       stats.rejectedMalformed++;
       this.#abort(now, connection, `Code ${codeText(code)} is reserved`);
     }
@@ -349,6 +310,7 @@ export class Signaling implements MessageLayer {
         return this.#settings(now, connection, options);
       case Code.Ping: {
         this.#shared.stats.receivedPing++;
+        connection.usedAt = now;
         const custody = findSignalingOption(code, options, SignalingOption.Custody) !== undefined;
         if (!custody || !connection.delay(token)) {
           this.#pong(now, connection, token, custody && connection.open === 0);
@@ -449,6 +411,7 @@ export class Signaling implements MessageLayer {
   #emit(now: number, connection: Connection, bytes: Uint8Array): void {
     const message = withoutLength(bytes);
     connection.unsent += message.length;
+    connection.unheard += message.length;
     if (connection.unsent > this.#shared.limits.sendBytes && !connection.isFull) {
       connection.fullSince = now;
       this.#arm(now, connection);
