@@ -1,19 +1,10 @@
 import { after, before } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  CoAPClient,
-  CoAPResponse,
-  Code,
-  ContentFormat,
-  Router,
-  serve,
-  type ServeOptions,
-  type Server,
-} from "@x/coap";
+import { CoAPClient, Code, ContentFormat, type ServeOptions, type Server } from "@x/coap";
 import { bindUdp } from "@x/coap/udp";
 import { makeBody } from "../testing/bodies.ts";
 import { type CoapServer, runCoapClient, startCoapServer } from "./libcoap.ts";
-import type { Pdu } from "./libcoap_log.ts";
+import { blocksOf, serveStore } from "./store.ts";
 import { assertSame, describeWithLibcoap, Folder, withLosses } from "./suite.ts";
 
 /** Bytes of the bodies and sizes of their blocks. */
@@ -27,37 +18,11 @@ const contentFormat = ContentFormat.OctetStream;
 /** Content-Format 42, application/octet-stream, for coap-client. */
 const BYTES = ["-t", "42"];
 
-/** A server that keeps bodies, and the bodies. */
-async function serveStore(options: ServeOptions = {}) {
-  const store = new Map<string, Uint8Array>();
-  const writes: string[] = [];
-  const changed = new CoAPResponse(undefined, { code: Code.Changed });
-  const router = new Router()
-    .get("/store/:key", ({ params }) => new CoAPResponse(store.get(params.key), { contentFormat }))
-    .put("/store/:key", ({ params, payload }) => {
-      writes.push(params.key);
-      store.set(params.key, payload.slice());
-      return changed;
-    })
-    .ipatch("/store/:key", ({ params, payload }) => {
-      writes.push(params.key);
-      const old = store.get(params.key)!;
-      old.set(payload);
-      return changed;
-    })
-    .fetch("/store/:key", ({ payload }) => new CoAPResponse(payload.slice().reverse()));
-  const server = await serve({ ...LOCAL, ...options }, router);
+/** A server that keeps bodies, the bodies, and their URIs. */
+async function startStore(options: ServeOptions = {}) {
+  const { server, ...rest } = await serveStore({ ...LOCAL, ...options });
   const uri = (key: string): string => `coap://127.0.0.1:${server.address.port}/store/${key}`;
-  return { server, store, writes, uri };
-}
-
-/** The blocks that messages of one direction name, such as `"0/M/64"`: number, whether there are more, size. */
-function blocksOf(pdus: readonly Pdu[], direction: Pdu["direction"], option: string): string[] {
-  return pdus.filter((pdu) => pdu.direction === direction).flatMap(({ options }) =>
-    options.filter((text) => text.startsWith(`${option}:`)).map((text) =>
-      text.slice(option.length + 1)
-    )
-  );
+  return { server, ...rest, uri };
 }
 
 /** All blocks of a body. */
@@ -73,7 +38,7 @@ describeWithLibcoap("coap-client sends and fetches bodies in blocks", (test) => 
   let writes: string[];
   let uri: (key: string) => string;
 
-  before(async () => ({ server, store, writes, uri } = await serveStore()));
+  before(async () => ({ server, store, writes, uri } = await startStore()));
   after(async () => {
     await server?.close();
     await folder.close();
@@ -131,7 +96,7 @@ describeWithLibcoap("coap-client sends and fetches bodies in blocks", (test) => 
   });
 
   test("the server asks for smaller blocks than coap-client", async (keep) => {
-    const { server, store, uri } = await serveStore({ blockSize: 64 });
+    const { server, store, uri } = await startStore({ blockSize: 64 });
     keep(server);
     const body = makeBody(5000);
     const input = folder.write("large-blocks", body);
@@ -221,7 +186,7 @@ describeWithLibcoap("bodies of 8 kB, with losses", (test) => {
     // coap-client waits 2 to 3 s before it sends a message again: all at the same time.
     await Promise.all(cases.flatMap(({ name, flags, transport }) => [
       (async () => {
-        const { server, store, writes, uri } = await serveStore({ transport });
+        const { server, store, writes, uri } = await startStore({ transport });
         keep(server);
         const args = ["-m", "put", ...BYTES, "-b", "1024", "-f", input, uri("x")];
         const { pdus } = await runCoapClient([...flags, ...args]);
@@ -230,7 +195,7 @@ describeWithLibcoap("bodies of 8 kB, with losses", (test) => {
         assertEquals(pdus.filter(({ direction }) => direction === "sent").length, 10);
       })(),
       (async () => {
-        const { server, store, uri } = await serveStore({ transport });
+        const { server, store, uri } = await startStore({ transport });
         keep(server);
         store.set("x", body);
         const args = ["-b", "1024", "-o", folder.path(name), uri("x")];

@@ -6,12 +6,15 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
+import { createServer } from "node:net";
 import process from "node:process";
 import { inPath } from "../scripts/runtimes.mjs";
 import { parsePdus, type Pdu } from "./libcoap_log.ts";
 
 /** Packages carry the TLS library in the programs' names. Those without any start fastest. */
 const SUFFIXES = ["-notls", "", "-openssl", "-gnutls", "-mbedtls", "-wolfssl", "-tinydtls"];
+/** Those with TLS of which the tests know what they do; one without a suffix may have it. */
+const TLS_SUFFIXES = ["-openssl", ""];
 
 /** How to get the programs, for people. */
 export const HOW_TO_INSTALL: string =
@@ -23,10 +26,11 @@ export interface Programs {
   server: string;
 }
 
-/** Finds both programs in PATH, or gives undefined where one is missing. */
-export function findPrograms(): Programs | undefined {
+/** Finds both programs in PATH, with TLS on demand, or gives undefined where one is missing. */
+export function findPrograms(tls = false): Programs | undefined {
+  const suffixes = tls ? TLS_SUFFIXES : SUFFIXES;
   const find = (name: string): string | undefined =>
-    SUFFIXES.map((suffix) => inPath(name + suffix)).find((path) => path !== undefined);
+    suffixes.map((suffix) => inPath(name + suffix)).find((path) => path !== undefined);
   const client = find("coap-client");
   const server = find("coap-server");
   return client === undefined || server === undefined ? undefined : { client, server };
@@ -37,12 +41,13 @@ export function findPrograms(): Programs | undefined {
  *
  * @throws {Error} where a program is missing although it has to be there
  */
-export function whySkip(): string | false {
-  if (findPrograms() !== undefined) return false;
+export function whySkip(tls = false): string | false {
+  if (findPrograms(tls) !== undefined) return false;
+  const which = tls ? " with OpenSSL" : "";
   if (process.env.COAP_REQUIRE_PEERS === "1" || process.env.CI === "true") {
-    throw new Error("coap-client and coap-server of libcoap are not in PATH");
+    throw new Error(`coap-client and coap-server of libcoap${which} are not in PATH`);
   }
-  return "libcoap's programs are not in PATH";
+  return `libcoap's programs${which} are not in PATH`;
 }
 
 /** What a program that ended has left. */
@@ -55,12 +60,14 @@ export interface ClientRun {
 
 /** A running `coap-server`. */
 export interface CoapServer {
-  /** The port it got. */
+  /** The port it got for UDP. */
   readonly port: number;
   /** Its address in front of a path: `coap://127.0.0.1:PORT`. */
   readonly origin: string;
-  /** Its address over TCP in front of a path. */
+  /** The same over TCP: `coap+tcp://127.0.0.1:PORT`. */
   readonly tcp: string;
+  /** The same over TLS: `coaps+tcp://localhost:PORT`; undefined where it has no certificate. */
+  readonly tls: string | undefined;
   /**
    * What it has sent and received, as soon as that is complete in the eyes of `check`: its log comes later than the
    * messages.
@@ -80,32 +87,75 @@ process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
 });
 
-const BOUND = /created UDP {2}endpoint \S+:(\d+)\n[^]*created TCP {2}endpoint \S+:(\d+)\n/;
+const BOUND = /created (UDP|TCP|TLS) +endpoint \S+:(\d+)\n/g;
+const NOT_BOUND = /cannot create \w+ endpoint/;
+
+/** The port of each transport that a log tells of. */
+function boundPorts(log: string): Map<string, number> {
+  return new Map(Array.from(log.matchAll(BOUND), ([, name, port]) => [name!, Number(port)]));
+}
+
+/** Ports that are tried for a server that takes two in a row. */
+const TRIES = 10;
 
 /**
- * Starts `coap-server` on a loopback port of its own and waits until the port is bound. It is ended after two minutes
- * in any case.
+ * Starts `coap-server` on loopback ports of its own and waits until they are bound. It is ended after two minutes in
+ * any case. With a certificate (`-c`) it takes TLS as well.
  */
 export async function startCoapServer(args: readonly string[] = []): Promise<CoapServer> {
-  const program = need().server;
-  // With port 0 the system chooses, and the log tells what: nobody else can take it meanwhile.
-  const server = start(
-    program,
-    ["-A", "127.0.0.1", "-p", "0", "-d", "100", "-v", "7", ...args],
-    LIFETIME,
-  );
-  try {
-    await server.until((output) => BOUND.test(output), "bind a port", 5_000);
-  } catch (error) {
+  const tls = args.includes("-c");
+  const wanted = tls ? 3 : 2;
+  const program = need(tls).server;
+  for (let tries = 1;; tries++) {
+    // With port 0 the system chooses, and the log tells what: nobody else can take it meanwhile. TLS has the next.
+    const port = tls ? await pairOfPorts() : 0;
+    const flags = ["-A", "127.0.0.1", "-p", `${port}`, "-d", "100", "-v", "7"];
+    const server = start(program, [...flags, ...args], LIFETIME);
+    try {
+      await server.until(
+        (output) => boundPorts(output).size === wanted || NOT_BOUND.test(server.errors()),
+        "bind its ports",
+        5_000,
+      );
+    } catch (error) {
+      await server.end();
+      throw error;
+    }
+    if (boundPorts(server.output()).size === wanted) return running(server);
     await server.end();
-    throw error;
+    if (tries === TRIES) throw new Error(`${program} can not bind its ports:\n${server.errors()}`);
   }
-  const [, udp, tcp] = BOUND.exec(server.output())!;
-  const port = Number(udp);
+}
+
+/** A port that is free, as is the next: probably, since others look for some at the same time. */
+async function pairOfPorts(): Promise<number> {
+  for (;;) {
+    const port = await freePort(0);
+    if (port === undefined || port === 65_535) continue;
+    if (await freePort(port + 1) !== undefined) return port;
+  }
+}
+
+/** A port of TCP that is free, if it is: any where it is 0. */
+function freePort(wanted: number): Promise<number | undefined> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.on("error", () => resolve(undefined));
+    server.listen(wanted, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function running(server: Running): CoapServer {
+  const ports = boundPorts(server.output());
+  const port = ports.get("UDP")!;
   return {
     port,
     origin: `coap://127.0.0.1:${port}`,
-    tcp: `coap+tcp://127.0.0.1:${tcp}`,
+    tcp: `coap+tcp://127.0.0.1:${ports.get("TCP")}`,
+    tls: ports.has("TLS") ? `coaps+tcp://localhost:${ports.get("TLS")}` : undefined,
     async pdus(check): Promise<Pdu[]> {
       const stop = poke(port);
       try {
@@ -144,7 +194,8 @@ export async function runCoapClient(
   args: readonly string[],
   timeout = 60_000,
 ): Promise<ClientRun> {
-  const client = start(need().client, ["-v", "7", ...args], timeout);
+  const tls = args.some((arg) => arg.startsWith("coaps"));
+  const client = start(need(tls).client, ["-v", "7", ...args], timeout);
   const isLate = await client.ended;
   const output = client.errors() + client.output();
   if (isLate) {
@@ -153,8 +204,8 @@ export async function runCoapClient(
   return { pdus: parsePdus(client.output()), output };
 }
 
-function need(): Programs {
-  const programs = findPrograms();
+function need(tls: boolean): Programs {
+  const programs = findPrograms(tls);
   if (programs === undefined) throw new Error(`Not found: ${HOW_TO_INSTALL}`);
   return programs;
 }
@@ -196,7 +247,10 @@ function start(program: string, args: readonly string[], lifetime: number): Runn
     output += text;
     onOutput();
   });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => errors += text);
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    errors += text;
+    onOutput();
+  });
   child.on("error", (error) => {
     errors += error.message;
     finish();

@@ -23,7 +23,41 @@ doneNov 22 02:56:58.313 DEBG *  127.0.0.1:43694 <-> 127.0.0.1:17001 UDP : sent 4
 v:1 t:ACK c:0.00 i:12f6 {} [ ]
 `;
 
+// From coap-client 4.3.1 with -v 7 over TCP: two notifications that came together.
+const STREAM_LOG = `\
+Nov 27 03:57:39.807 DEBG ***127.0.0.1:38767 <-> 127.0.0.1:17002 TCP : sending CSM
+Nov 27 03:57:39.807 DEBG *  127.0.0.1:38767 <-> 127.0.0.1:17002 TCP : sent 7 bytes
+v:1 t:CON c:CSM i:0000 {} [ Max-Message-Size:8388864, Block-Wise-Transfer: ]
+Nov 27 03:57:39.808 DEBG PDU presented by app
+v:1 t:CON c:GET i:10ab {01} [ Observe:0, Uri-Path:state ]
+Nov 27 03:57:39.808 DEBG *  127.0.0.1:38767 <-> 127.0.0.1:17002 TCP : sent 13 bytes
+v:1 t:CON c:GET i:10ab {01} [ Observe:0, Uri-Path:state ]
+Nov 27 03:57:39.809 DEBG *  127.0.0.1:38767 <-> 127.0.0.1:17002 TCP : received 1472 bytes
+Nov 27 03:57:39.809 DEBG *  127.0.0.1:38767 <-> 127.0.0.1:17002 TCP : received 14 bytes
+v:1 t:CON c:2.05 i:0000 {01} [ Observe:0 ] :: '2'
+Nov 27 03:57:39.809 DEBG ** process incoming 2.05 response:
+v:1 t:CON c:2.05 i:0000 {01} [ Observe:0 ] :: '3'
+Nov 27 03:57:39.809 DEBG ** process incoming 2.05 response:
+`;
+
 describe("parsePdus", () => {
+  it("reads what came and went over TCP, also together", () => {
+    assertEquals(
+      parsePdus(STREAM_LOG).map(({ direction, size, code, payload }) => [
+        direction,
+        size,
+        code,
+        payload,
+      ]),
+      [
+        ["sent", 7, "CSM", undefined],
+        ["sent", 13, "GET", undefined],
+        ["received", 14, "2.05", "2"],
+        ["received", 0, "2.05", "3"],
+      ],
+    );
+  });
+
   it("reads what was sent, dropped and received, and nothing else", () => {
     const request = {
       direction: "sent" as const,

@@ -21,11 +21,15 @@ export type Keep = <T extends Closable>(kept: T) => T;
 export type DefineTest = (name: string, test: (keep: Keep) => Promise<void>) => void;
 
 /**
- * A suite that needs libcoap. Without it every test is skipped; the reason is in the suite's name, since not every
+ * A suite that needs libcoap, with TLS on demand. Without it every test is skipped; the reason is in the suite's name, since not every
  * runner reports one.
  */
-export function describeWithLibcoap(name: string, define: (test: DefineTest) => void): void {
-  const reason = whySkip();
+export function describeWithLibcoap(
+  name: string,
+  define: (test: DefineTest) => void,
+  tls = false,
+): void {
+  const reason = whySkip(tls);
   describe(
     reason === false ? name : `${name} (${reason})`,
     () => define((test, run) => void it(test, { skip: reason !== false }, () => keeping(run))),

@@ -1,6 +1,7 @@
 /**
  * Certificates for tests, valid for a hundred years from 2026: an authority, a server for localhost, sensor.example and the
- * loopback addresses, a client, and an authority that has signed nothing. Made with openssl, EC P-256:
+ * loopback addresses, a client, and an authority that has signed nothing; a stranger that has signed its own for
+ * localhost and 127.0.0.1, and one like it that was valid in 2020. Made with openssl, EC P-256:
  *
  * ```sh
  * openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 36500
@@ -76,5 +77,44 @@ export const CLIENT_KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgTAoSw7EUBVkPqrXt
 EkPwGu4K418FZ2YGBAHEWoSISpShRANCAARE7jj/FAu0Slo8j0VL6+eloOBstcKd
 OQY0c2V31gpC3NzHba6FD0dHENuhahZckHWKQbc2AzgzVduVXGH+KD1M
+-----END PRIVATE KEY-----
+`;
+/** Whoever has signed it is nobody but its owner. */
+export const STRANGER_CERT = `-----BEGIN CERTIFICATE-----
+MIIBmDCCAT+gAwIBAgIULc0yCf/DVvGQcdbO2m9dIlLpemcwCgYIKoZIzj0EAwIw
+EzERMA8GA1UEAwwIc3RyYW5nZXIwIBcNMjYxMTI3MDQxMjU1WhgPMjEyNjExMDMw
+NDEyNTVaMBMxETAPBgNVBAMMCHN0cmFuZ2VyMFkwEwYHKoZIzj0CAQYIKoZIzj0D
+AQcDQgAEbFjD9/rowt4tX/eEFGGZRUbRXwfeKK6uWREpi7phcHM9amRYIvPCcn1f
+xIPRoFki7cxMsErx7PQ3/HPGXZWdO6NvMG0wHQYDVR0OBBYEFB+s/mxDNQmHk5cR
+8KtH9j1P9hxEMB8GA1UdIwQYMBaAFB+s/mxDNQmHk5cR8KtH9j1P9hxEMA8GA1Ud
+EwEB/wQFMAMBAf8wGgYDVR0RBBMwEYIJbG9jYWxob3N0hwR/AAABMAoGCCqGSM49
+BAMCA0cAMEQCIBMt2dprDfU1zDQa6jFrquhN/g+DhQ2yIt+yXs5KtL4NAiBNf5gW
+7SSBTBAJ7N0/f9YF9M0mquj/blKEppTSzaKEGg==
+-----END CERTIFICATE-----
+`;
+/** Its key. */
+export const STRANGER_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg+OmocI4zSof2a0iT
+xRhdPGOi/NTa7FeFevjZgf6r6aOhRANCAARsWMP3+ujC3i1f94QUYZlFRtFfB94o
+rq5ZESmLumFwcz1qZFgi88JyfV/Eg9GgWSLtzEywSvHs9Df8c8ZdlZ07
+-----END PRIVATE KEY-----
+`;
+/** An authority's own for localhost, which ended with the year 2020. */
+export const EXPIRED_CERT = `-----BEGIN CERTIFICATE-----
+MIIBZTCCAQugAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
+c3QwHhcNMjAwMTAxMDAwMDAwWhcNMjEwMTAxMDAwMDAwWjAUMRIwEAYDVQQDDAls
+b2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATl+IyqjHlTpRXsCIiC
+cnUx2zjoJ98n26SQbhNmxvmieO5iqodvrFwfzGa9NevT/E7cJvYLijqVfGvGR3G8
+Le7uo04wTDAPBgNVHRMBAf8EBTADAQH/MBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcE
+fwAAATAdBgNVHQ4EFgQU3O6x2Yr6xr/HrhSAWtXH8LHIxj0wCgYIKoZIzj0EAwID
+SAAwRQIhALzjzlLCqSD6WWmNUr9fa0DNUiTl3Zg+IjyKNKjdcFccAiAMaZx69pLn
+JiPYUCzZEFWtOFJP2ud2KGpGFzJMOv0Sdw==
+-----END CERTIFICATE-----
+`;
+/** Its key. */
+export const EXPIRED_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgh45mHfkDuq+R2Yji
+BP0IUo5iFABmUjpvCCsajO0I4k+hRANCAATl+IyqjHlTpRXsCIiCcnUx2zjoJ98n
+26SQbhNmxvmieO5iqodvrFwfzGa9NevT/E7cJvYLijqVfGvGR3G8Le7u
 -----END PRIVATE KEY-----
 `;

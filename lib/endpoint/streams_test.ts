@@ -262,4 +262,20 @@ describe("a server's client", () => {
     await sim.rest();
     await sim.close();
   });
+
+  it("opens connections on which its server answers", async () => {
+    const sim = new StreamSimulation();
+    let uri = "";
+    const hub = await sim.serve(({ peer }) => {
+      uri = `${peer.scheme}://${peer.address}:${peer.port}/`;
+      return CoAPResponse.text("hub");
+    });
+    // A device behind a NAT: it listens, but nobody can reach it.
+    const device = await sim.serve(() => CoAPResponse.text("device"), { tcp: { port: 0 } });
+    assertEquals((await sim.run(device.client.get(STREAM_SERVER))).text(), "hub");
+    assertEquals((await sim.run(hub.client.get(uri))).text(), "device");
+    assertEquals(sim.network.open, 2);
+    await sim.rest();
+    await sim.close();
+  });
 });

@@ -265,10 +265,13 @@ export class Call implements ClientOwner, DownloadOwner {
       if (this.#offset === 0 || this.#bodyAt > 0 || this.#restarts++ > 0) return false;
       return this.#beginAgain(now);
     }
-    if (code !== Code.Continue && !(isSuccess(code) && this.#more && block !== undefined)) {
-      return false;
-    }
+    if (code !== Code.Continue && !(isSuccess(code) && this.#more)) return false;
     const number = this.#offset / Math.min(this.#size, BERT_UNIT);
+    if (code !== Code.Continue && block === undefined) {
+      // libcoap 4.3.1 takes a first block of BERT without Size1 for the whole body.
+      this.#fail("blockwise", `Response to block ${number} of the request takes it for the last`);
+      return true;
+    }
     // Without Block1 it can only mean the one block under way: libcoap 4.3 answers so where it creates a resource.
     if (block !== undefined && block >>> 4 !== number || !this.#more) {
       this.#fail("blockwise", `Response does not continue block ${number} of the request`);

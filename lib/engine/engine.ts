@@ -38,7 +38,7 @@ import type {
 
 /** What an engine holds at a moment, each bounded by one of the `Limits`. All 0 when it is at rest. */
 export interface EngineSizes {
-  /** Peers known (limit `peers`). */
+  /** Peers known (limit `peers`), or connections (`connections`). */
   peers: number;
   /** Requests of ours without an outcome (`exchanges`). */
   exchanges: number;

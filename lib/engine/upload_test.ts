@@ -158,6 +158,16 @@ describe("a request in blocks, the client", () => {
     ladder.app.gets("2.04");
   });
 
+  it("a final response without Block1 to a block before the last is a failure: most of the body is not there", () => {
+    const ladder = lockstep({ blockSize: 64 });
+    const body = makeBody(100);
+    ladder.app.asks("CON PUT /r", { payload: body });
+    takesBlock(ladder, "PUT $m token $t /r", body, 0, 64, " Size1:100");
+    ladder.peer.sends("ACK 2.04 $m token $t");
+    assertMatch(detailOf(ladder), /^Response to block 0 of the request takes it for the last$/);
+    ladder.silence();
+  });
+
   it("more than blocks can number is refused at once (7959-2.2-7)", () => {
     const { engine, peer, silence } = lockstep();
     const outline = { code: Code.PUT, payload: new Uint8Array(16 * 2 ** 20 + 1) };

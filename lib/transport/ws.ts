@@ -46,7 +46,7 @@ const PROTOCOL = "coap";
 const POLL = 10;
 /** A socket that has no way to let the process end is closed when it is not needed for so long, ms. */
 const UNNEEDED = 1000;
-/** Messages that wait for room, which the Web's sockets can not hold back. */
+/** Messages that wait for room, which the Web's sockets can not hold back; together they are no more than one may be. */
 const HELD = 4096;
 
 /** What happens to a socket, as far as it is looked at. */
@@ -109,6 +109,7 @@ class WebSocketConnection implements MessageConnection {
   readonly #messageBytes: number;
   #queue: Uint8Array[] = [];
   #held: Uint8Array[] = [];
+  #heldBytes = 0;
   #paused = false;
   #closed = false;
   #writing = 0;
@@ -127,7 +128,10 @@ class WebSocketConnection implements MessageConnection {
       return this.invalid(`Message of ${length} bytes is larger than ${this.#messageBytes}`);
     }
     if (this.#paused) {
-      if (this.#held.push(message) > HELD) this.invalid("Too many messages wait");
+      this.#heldBytes += length;
+      if (this.#held.push(message) > HELD || this.#heldBytes > this.#messageBytes) {
+        this.invalid("Too many messages wait");
+      }
     } else if (!this.#owner.deliver(this, message)) this.#paused = true;
   }
 
@@ -145,6 +149,7 @@ class WebSocketConnection implements MessageConnection {
     this.#paused = false;
     const held = this.#held;
     this.#held = [];
+    this.#heldBytes = 0;
     for (const message of held) this.data(message);
   }
 
