@@ -1,7 +1,9 @@
 /** Draws an exchange of messages as a ladder: the client on the left, the server on the right. @module */
 
 import {
+  Code,
   decode,
+  decodeFrame,
   findOption,
   isRequestCode,
   isResponseCode,
@@ -24,6 +26,8 @@ export interface LadderMessage {
   bytes: Uint8Array;
   /** Whether it is known not to have arrived. @default {false} */
   lost?: boolean;
+  /** Whether it went over a connection: without type, message ID and length (RFC 8323). @default {false} */
+  reliable?: boolean;
 }
 
 /** How a ladder is drawn. */
@@ -111,18 +115,18 @@ class Story {
   /** Tokens of Confirmable requests and who sent them. */
   readonly #confirmable = new Set<string>();
 
-  tell({ bytes, lost = false }: LadderMessage, fromClient: boolean): Rung {
-    const message = decode(bytes);
+  tell({ bytes, lost = false, reliable = false }: LadderMessage, fromClient: boolean): Rung {
+    const message = reliable ? decodeFrame(bytes, { length: false }) : decode(bytes);
     const rung: Rung = { fromClient, head: "", details: [], kind: "empty", again: false, lost };
     const notes: string[] = [];
     const key = `${fromClient} ${hexOf(bytes)}`;
-    const before = this.#seen.get(key) ?? 0;
+    const before = reliable ? 0 : this.#seen.get(key) ?? 0;
     this.#seen.set(key, before + 1);
     rung.again = before > 0;
     if (message.error === undefined) {
-      notes.push(...this.#notes(message, fromClient));
-      rung.head = headText(message);
-      rung.details.push(...optionTexts(message.options));
+      if (!reliable) notes.push(...this.#notes(message, fromClient));
+      rung.head = headText(message, reliable);
+      rung.details.push(...optionTexts(message.options, message.code));
       const payload = payloadText(message.payload);
       if (payload !== undefined) rung.details.push(payload);
       rung.kind = kindOf(message.code);
@@ -171,7 +175,7 @@ class Story {
 }
 
 function kindOf(code: number): Kind {
-  if (code === 0) return "empty";
+  if (code === 0 || code >= Code.CSM && code < Code.Abort) return "empty";
   if (isRequestCode(code)) return "request";
   return isSuccess(code) ? "success" : "error";
 }

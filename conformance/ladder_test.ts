@@ -47,6 +47,29 @@ function columns(line: string): number {
 }
 
 describe("drawLadder", () => {
+  it("draws what goes over a connection: signaling, and no types", () => {
+    const messages = exchange(`
+      0    >  00e12380040020
+      0.1  <  00e1
+      1    >  0101aab161
+      2    <  0145aa
+      3    >  0101aab161
+      4    <  00e52104ff6e6f
+    `);
+    const text = drawLadder(messages.map((message) => ({ ...message, reliable: true })));
+    for (
+      const part of [
+        "── 7.01 CSM ──",
+        "Max-Message-Size: 8389632 · Block-Wise-Transfer",
+        "── GET · token 0xaa ──",
+        "── 2.05 Content · token 0xaa ──",
+        "── 7.05 Abort ──",
+        'Bad-CSM-Option: 4 · 2 bytes: "no"',
+      ]
+    ) assertStringIncludes(text, part);
+    assertFalse(/retransmission|repetition|CON|separate/.test(text), text);
+  });
+
   it("tells notifications from separate responses", () => {
     const observed = exchange(`
       0      >  41011a2d0160

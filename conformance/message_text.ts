@@ -17,11 +17,15 @@ import {
   type Message,
   MessageType,
   type Option,
+  type OptionDefinition,
   optionDefinition,
   optionName,
   OptionNumber,
+  signalingOption,
 } from "../lib/wire/mod.ts";
 
+/** The first code of signaling messages, 7.00. */
+const SIGNALING = 0xe0;
 const TYPES = ["CON", "NON", "ACK", "RST"] as const;
 
 /** Everything that would move the cursor, hide or reorder text on a terminal. */
@@ -54,30 +58,37 @@ export function idText(id: number): string {
   return `0x${id.toString(16).padStart(4, "0")}`;
 }
 
-/** Type, message ID, code and token of a message, such as `CON 0x1a2b GET · token 0x01`. */
-export function headText(message: Message): string {
+/**
+ * Type, message ID, code and token of a message, such as `CON 0x1a2b GET · token 0x01`; over a connection there is
+ * neither type nor message ID: `GET · token 0x01`.
+ */
+export function headText(message: Message, reliable = false): string {
   const { type, id, code, token } = message;
   const name = codeName(code);
   let what = name === undefined ? codeText(code) : `${codeText(code)} ${name}`;
   if (code === Code.Empty) what = "Empty";
   else if (isRequestCode(code) && name !== undefined) what = name;
-  const head = `${TYPES[type]} ${idText(id)} ${what}`;
+  const head = reliable ? what : `${TYPES[type]} ${idText(id)} ${what}`;
   return token.length === 0 ? head : `${head} · token ${hexText(token)}`;
 }
 
-/** The options of a message, those of one number together: `Uri-Path: "sensors" "temperature"`. */
-export function optionTexts(options: readonly Option[]): string[] {
+/**
+ * The options of a message, those of one number together: `Uri-Path: "sensors" "temperature"`.
+ *
+ * @param code that of the message: those of signaling have options of their own
+ */
+export function optionTexts(options: readonly Option[], code: number = Code.Empty): string[] {
   const texts: string[] = [];
   let previous = -1;
   for (const { number, value } of options) {
-    const text = valueText(number, value);
+    const signaling = code >= SIGNALING;
+    const definition = signaling ? signalingOption(code, number) : optionDefinition(number);
+    const text = valueText(number, value, definition);
     if (number === previous) {
       texts[texts.length - 1] += ` ${text}`;
     } else {
-      const unknown = optionDefinition(number) === undefined;
-      const name = unknown && isCritical(number)
-        ? `critical ${optionName(number)}`
-        : optionName(number);
+      const known = definition?.name ?? (signaling ? `Option ${number}` : optionName(number));
+      const name = definition === undefined && isCritical(number) ? `critical ${known}` : known;
       texts.push(text === "" ? name : `${name}: ${text}`);
     }
     previous = number;
@@ -115,8 +126,11 @@ function quote(text: string): string {
   return `"${printable(text)}"`;
 }
 
-function valueText(number: number, value: Uint8Array): string {
-  const definition = optionDefinition(number);
+function valueText(
+  number: number,
+  value: Uint8Array,
+  definition: Pick<OptionDefinition, "format" | "min" | "max"> | undefined,
+): string {
   if (
     definition === undefined || definition.format === "opaque" ||
     value.length < definition.min || value.length > definition.max

@@ -11,7 +11,7 @@ import { CoAPClient, type RawMessage, serve } from "@x/coap";
 import { drawLadder, type LadderMessage, type LadderOptions } from "../conformance/ladder.ts";
 import { findPrograms, HOW_TO_INSTALL, startCoapServer } from "../interop/libcoap.ts";
 import { makeRouter } from "./start_server.ts";
-import { clientSession, COAP_CLIENT_SESSION, type Step } from "./start_session.ts";
+import { clientSession, COAP_CLIENT_SESSION, type Step, streamSession } from "./start_session.ts";
 
 /** The whole takes about five seconds. */
 const TIME_LIMIT = 60_000;
@@ -27,7 +27,13 @@ class Watch {
 
   readonly onMessage = ({ time, direction, flow, bytes }: RawMessage): void => {
     const host = flow.address.includes(":") ? `[${flow.address}]` : flow.address;
-    this.#messages.push({ time, direction, peer: `${host}:${flow.port}`, bytes: bytes.slice() });
+    this.#messages.push({
+      time,
+      direction,
+      peer: `${host}:${flow.port}`,
+      bytes: bytes.slice(),
+      reliable: flow.scheme !== undefined,
+    });
   };
 
   take(): LadderMessage[] {
@@ -76,7 +82,7 @@ async function showAll(): Promise<void> {
   const clientWatch = new Watch();
   const serverWatch = new Watch();
   const server = await serve(
-    { hostname: "127.0.0.1", port: 0, onMessage: serverWatch.onMessage },
+    { hostname: "127.0.0.1", port: 0, tcp: { port: 0 }, onMessage: serverWatch.onMessage },
     makeRouter(),
   );
   const client = new CoAPClient({ onMessage: clientWatch.onMessage });
@@ -85,6 +91,9 @@ async function showAll(): Promise<void> {
     const origin = `coap://${address}`;
     const session = clientSession(client);
     await show("our client and our server", session, origin, clientWatch, { side: "client" });
+    const overTcp = `coap+tcp://127.0.0.1:${server.addresses.tcp!.port}`;
+    const steps = streamSession(client);
+    await show("the same over TCP", steps, overTcp, clientWatch, { side: "client" });
     if (findPrograms() === undefined) return;
 
     const coapServer = await startCoapServer();

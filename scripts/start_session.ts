@@ -64,6 +64,27 @@ export function clientSession(client: CoAPClient): Step[] {
   ];
 }
 
+/** A session with the library's client over TCP, where all is on one connection. */
+export function streamSession(client: CoAPClient): Step[] {
+  return [
+    {
+      title: "GET /, the first on a connection: the settings of both sides go before it",
+      async run(origin): Promise<void> {
+        const response = await client.get(`${origin}/`);
+        expect("The code", "2.05", response.codeText);
+      },
+    },
+    {
+      title: `PUT ${SENSOR}: 5000 bytes in one message`,
+      async run(origin): Promise<void> {
+        const response = await client.put(origin + SENSOR, { payload: "21.5 ".repeat(1000) });
+        expect("The code", "2.04", response.codeText);
+      },
+    },
+    { title: "Ping", run: (origin) => client.ping(origin) },
+  ];
+}
+
 /** The session with libcoap's client. It pings by itself while it waits for an answer. */
 export const COAP_CLIENT_SESSION: readonly Step[] = [
   coapClientStep("2.05", undefined, "/.well-known/core"),

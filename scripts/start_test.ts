@@ -26,11 +26,20 @@ describe("npm start", () => {
     const { code, stdout, output } = await start();
     assertEquals(code, 0, output);
     const lines = stdout.trimEnd().split("\n");
-    const count = findPrograms() === undefined ? 7 : 20;
+    const count = findPrograms() === undefined ? 10 : 23;
     assertStringIncludes(lines.at(-1)!, `${count} exchanges, all as expected`);
     assertEquals(lines.filter((line) => /^\d+\. /.test(line)).length, count);
     for (const line of lines.slice(0, -1)) assert([...line].length <= 100, line);
-    for (const text of ["4.04 Not Found", "separate response", "2.01 Created", "ping", "pong"]) {
+    for (
+      const text of [
+        "4.04 Not Found",
+        "separate response",
+        "2.01 Created",
+        "ping",
+        "pong",
+        "7.01 CSM",
+      ]
+    ) {
       assertStringIncludes(stdout, text);
     }
     assertFalse(stdout.includes("\x1b"), "Colours without a terminal");
@@ -40,7 +49,10 @@ describe("npm start", () => {
     const { code, stdout, output } = await start({ PATH: empty });
     assertEquals(code, 0, output);
     assertStringIncludes(stdout, "apt install libcoap3-bin");
-    assertMatch(stdout, /\n7 exchanges, all as expected, on \w+ \S+: our client and our server\n$/);
+    assertMatch(
+      stdout,
+      /\n10 exchanges, all as expected, on \w+ \S+: our client and our server, the same over TCP\n$/,
+    );
   });
 
   it("fails where something goes wrong", {
@@ -55,6 +67,6 @@ describe("npm start", () => {
     assertEquals(code, 1, output);
     assertStringIncludes(stdout, "Failed: ");
     assertStringIncludes(stdout, "nothing works here");
-    assertStringIncludes(stdout, "7 exchanges, 1 failed");
+    assertStringIncludes(stdout, "10 exchanges, 1 failed");
   });
 });
