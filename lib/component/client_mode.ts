@@ -320,7 +320,9 @@ export class ClientMode {
   /** Settings may change again where no socket could be bound. */
   #discard(): void {
     const client = this.#client;
-    if (client === undefined || this.#calls.size > 0 || driversOf(client).length > 0) return;
+    // What is observed over a connection needs no socket that was bound here.
+    if (client === undefined || this.#calls.size > 0 || this.#observed.size > 0) return;
+    if (driversOf(client).length > 0) return;
     this.#client = undefined;
     client.close();
   }
