@@ -330,15 +330,19 @@ export class CoAPResponseCompleteEvent extends Event {
   readonly errorCode: number;
   /** What went wrong; empty where nothing did. */
   readonly errorDescription: string;
-  /** The request that was answered; undefined for a notification. It stays valid. */
-  readonly request: IncomingRequest | undefined;
-  /** The response that was sent; undefined where none was, and for a notification. It stays valid. */
+  /** The request that was answered, or that registered. It stays valid. */
+  readonly request: IncomingRequest;
+  /**
+   * The response or notification that was sent; undefined where none was. It stays valid.
+   *
+   * An observer that can not be sent another content format than its first response had gets 4.06 instead.
+   */
   readonly response: CoAPResponse | undefined;
 
   /** @ignore Made by the component alone. */
   constructor(
     requestId: string,
-    request: IncomingRequest | undefined,
+    request: IncomingRequest,
     response: CoAPResponse | undefined,
     errorCode: number,
     errorDescription: string,

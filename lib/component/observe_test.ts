@@ -555,6 +555,63 @@ describe("observers, CoAP as a server", () => {
     }
   });
 
+  it("ResponseComplete of a notification has the request that registered and the state", async () => {
+    accept();
+    await net.run(client.startObserving(URI));
+    const seen: unknown[] = [];
+    server.on("ResponseComplete", ({ request: { uri, observe, peer }, response, errorCode }) => {
+      seen.push([uri, observe, peer.port, response?.codeText, response?.text(), errorCode]);
+    });
+    await notify("1");
+    server.useConfirmableMessages = false;
+    await notify("2");
+    await net.after(10_000);
+    server.responseContentFormat = 50; // not that of the first response
+    await notify("3");
+    await net.after(10_000);
+    const { localPort } = client;
+    assertEquals(seen, [
+      [URI, 0, localPort, "2.05", "1", 0],
+      [URI, 0, localPort, "2.05", "2", 0],
+      [URI, 0, localPort, "4.06", "", 0],
+    ]);
+  });
+
+  it("a registration that is given up before its listeners have ended comes to nothing", async () => {
+    let go = (): void => {};
+    const gate = new Promise<void>((resolve) => go = resolve);
+    server.on("Request", async ({ URIPath }) => {
+      server.responseCode = "2.05";
+      if (URIPath === "/slow") await gate;
+    });
+    accept();
+    const told = listen(server, ["Register", "Request", "Unregistered"]);
+    const transport = await net.network.bind({ port: 9 }, {
+      receive() {},
+      turn() {},
+      error() {},
+    });
+    const send = (id: number, path: string, observe?: number): void => {
+      const options = [makeOption(OptionNumber.UriPath, path)];
+      if (observe !== undefined) options.unshift(makeOption(OptionNumber.Observe, observe));
+      const token = Uint8Array.of(path === "t" ? 1 : 0);
+      const message = { type: MessageType.NonConfirmable, code: Code.GET, id, token, options };
+      transport.send(transport.flow("127.0.0.1", 5683), encode(message));
+    };
+    send(1, "slow");
+    send(2, "t", 0);
+    send(3, "t", 1);
+    transport.flush();
+    await net.after(100);
+    go();
+    await net.after(100);
+    assertEquals(inWords(told), ["Request 1.1", "Register", "Unregistered", "Request 1.3"]);
+    net.sent.length = 0;
+    await notify("1", `${SERVER}/t`);
+    assertEquals(net.sent, []);
+    await transport.close();
+  });
+
   it("Non-confirmable notifications stay so", async () => {
     accept();
     await net.run(client.startObserving(URI));

@@ -1,5 +1,6 @@
 /** The component as a server. @module */
 
+import type { AnswerOutcome } from "../engine/types.ts";
 import { CoAPError } from "../errors.ts";
 import { ExchangeServer } from "../endpoint/exchange_server.ts";
 import type { IncomingRequest } from "../endpoint/incoming_request.ts";
@@ -25,7 +26,7 @@ const NOT_FOUND = CoAPResponse.error(Code.NotFound);
 const INTERNAL_ERROR = CoAPResponse.error(Code.InternalServerError);
 
 /** What became of a response: number and words. */
-const OUTCOMES: Record<string, [code: number, text: string]> = {
+const OUTCOMES: Record<AnswerOutcome, [code: number, text: string]> = {
   sent: [0, ""],
   acknowledged: [0, ""],
   suppressed: [0, ""],
@@ -131,6 +132,9 @@ export class ServerMode {
     }, {
       onRequest: (id, request) => this.#onRequest(id, request),
       onAnswered: (id, outcome) => this.#onAnswered(id, outcome),
+      onNotified: (id, outcome, request, state) => {
+        this.#told(`${this.#generation}.${id}`, request, state, ...OUTCOMES[outcome]);
+      },
       onUnobserved: (_id, request) => this.#onUnobserved(request),
     });
     try {
@@ -311,24 +315,18 @@ export class ServerMode {
     this.#told(requestId, request, undefined, CANCELED, `Request "${requestId}" is ${why}`);
   }
 
-  #onAnswered(id: number, outcome: string): void {
+  #onAnswered(id: number, outcome: AnswerOutcome): void {
     const answer = this.#answering.get(id);
+    if (answer === undefined) return; // told at shutdown
+    const { entry, response } = answer;
     this.#answering.delete(id);
     this.#keepAlive();
-    const [code, text] = OUTCOMES[outcome]!;
-    // A notification is reported with the number of the request that registered.
-    this.#told(
-      answer?.entry.requestId ?? `${this.#generation}.${id}`,
-      answer?.entry.request,
-      answer?.response,
-      code,
-      text,
-    );
+    this.#told(entry.requestId, entry.request, response, ...OUTCOMES[outcome]);
   }
 
   #told(
     requestId: string,
-    request: IncomingRequest | undefined,
+    request: IncomingRequest,
     response: CoAPResponse | undefined,
     code: number,
     text: string,

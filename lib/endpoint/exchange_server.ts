@@ -1,21 +1,37 @@
 /** A server whose requests are answered by their numbers, at any time: what the component needs. @module */
 
-import type { AnswerOutcome, ExchangeId, RequestEvent, UnobservedReason } from "../engine/types.ts";
+import type {
+  AnsweredEvent,
+  AnswerOutcome,
+  ExchangeId,
+  RequestEvent,
+  UnobservedReason,
+} from "../engine/types.ts";
 import type { Address } from "../flow.ts";
 import { bindUdp } from "../transport/udp.ts";
 import { systemClock } from "./clock.ts";
 import { Driver, systemRandom } from "./driver.ts";
 import { checkPort, type EndpointOptions, socketOptions } from "./endpoint_options.ts";
 import { IncomingRequest } from "./incoming_request.ts";
-import type { CoAPResponse } from "./response.ts";
+import { CoAPResponse } from "./response.ts";
 import { refuse } from "./server.ts";
 
 /** What happens at such a server. */
 export interface ExchangeHandler {
   /** A request came, to be answered by `respond` or left by `ignore`. */
   onRequest(id: ExchangeId, request: IncomingRequest): void;
-  /** A response or, with the number of the request that registered, a notification is out of our hands. */
+  /** A response is out of our hands. */
   onAnswered(id: ExchangeId, outcome: AnswerOutcome): void;
+  /**
+   * A notification is out of our hands: the number of the request that registered, this request, which is another
+   * object than it was, and the state, the 4.06 where that took its place.
+   */
+  onNotified(
+    id: ExchangeId,
+    outcome: AnswerOutcome,
+    request: IncomingRequest,
+    state: CoAPResponse,
+  ): void;
   /** The sender of that request does not observe any more. The request is another object than it was. */
   onUnobserved(id: ExchangeId, request: IncomingRequest, reason: UnobservedReason): void;
 }
@@ -67,7 +83,7 @@ export class ExchangeServer {
         if (this.#early === undefined) this.#onRequest(event);
         else this.#early.push(event);
       },
-      onAnswered: ({ id, outcome }) => this.#handler.onAnswered(id, outcome),
+      onAnswered: (event) => this.#onAnswered(event),
       onUnobserved: ({ id, flow, request, reason }) =>
         this.#handler.onUnobserved(id, new IncomingRequest(request, flow, this.#address), reason),
       onMessage: options.onMessage,
@@ -100,6 +116,14 @@ export class ExchangeServer {
     const refusal = refuse(request);
     if (refusal === undefined) this.#handler.onRequest(id, request);
     else this.#driver.respond(id, refusal);
+  }
+
+  #onAnswered({ id, flow, outcome, notification }: AnsweredEvent): void {
+    if (notification === undefined) return this.#handler.onAnswered(id, outcome);
+    const { state } = notification;
+    const request = new IncomingRequest(notification.request, flow, this.#address);
+    const response = state instanceof CoAPResponse ? state : CoAPResponse.error(state.code);
+    this.#handler.onNotified(id, outcome, request, response);
   }
 
   /** The driver of its socket. */

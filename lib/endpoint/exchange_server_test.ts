@@ -25,6 +25,8 @@ describe("ExchangeServer", () => {
         told.push(`request ${request.uri}`);
       },
       onAnswered: (id, outcome) => void told.push(`${outcome} ${ids.indexOf(id)}`),
+      onNotified: (id, outcome, request, state) =>
+        void told.push(`${outcome} ${ids.indexOf(id)} ${state.codeText} ${request.uri}`),
       onUnobserved: (id, request, reason) =>
         void told.push(`${reason} ${ids.indexOf(id)} ${request.uri}`),
     });
@@ -98,7 +100,7 @@ describe("ExchangeServer", () => {
     assertEquals(told, [
       `request ${SERVER}/a`,
       "sent 0",
-      "acknowledged 0",
+      `acknowledged 0 2.05 ${SERVER}/a`,
       `deregistered 0 ${SERVER}/a`,
       `request ${SERVER}/a`,
     ]);

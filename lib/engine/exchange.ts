@@ -121,6 +121,8 @@ export class ServerExchange implements SentOwner {
   block2: number | undefined = undefined;
   /** The Observe of the response to an observer that registers again, -1 to others. */
   number = -1;
+  /** Whether its sender has deregistered before it was answered. */
+  withdrawn = false;
   report = false;
   /** The separate response, to be encoded again when its Max-Age has grown old. */
   outline: Outline | undefined = undefined;

@@ -14,6 +14,9 @@ import type { AnswerOutcome, ExchangeId, NotifyOptions, Outline } from "./types.
 
 /** A state on its way to observers: encoded once for each block size, and once more for those who have it. */
 export class State {
+  /** As it was given. */
+  readonly given: Outline;
+  /** As it is sent: with what blocks need. */
   outline: Outline;
   readonly confirmable: boolean;
   readonly every: number;
@@ -23,7 +26,7 @@ export class State {
   readonly tails: Map<number, Uint8Array> = new Map<number, Uint8Array>();
 
   constructor(outline: Outline, options: NotifyOptions, now: number) {
-    this.outline = outline;
+    this.given = this.outline = outline;
     this.confirmable = options.confirmable ?? true;
     this.every = options.confirmableEvery ?? 5;
     this.at = now;

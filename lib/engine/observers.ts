@@ -123,6 +123,11 @@ export class Observers {
     const { peer, request } = exchange;
     const key = tokenKey(request.token);
     const known = peer.observers?.get(key);
+    if (exchange.withdrawn) {
+      // Unless it has registered once more since.
+      if (known?.resource.name !== name) this.#unobserved(exchange, name, "deregistered");
+      return -1;
+    }
     const block2 = uintOption(request.options, OptionNumber.Block2);
     const szx = block2 !== undefined
       ? block2 & 7
@@ -154,9 +159,7 @@ export class Observers {
       !this.#hasRoom(cost)
     ) {
       stats.rejectedLimit++;
-      const { id, flow, request } = exchange;
-      // Whoever let it register has to hear that it observes nothing.
-      this.#emit({ type: "unobserved", id, flow, request, resource: name, reason: "limit" });
+      this.#unobserved(exchange, name, "limit");
       return -1;
     }
     let resource = this.#resources.get(name);
@@ -174,6 +177,15 @@ export class Observers {
     peer.holds++;
     this.size++;
     return resource.number;
+  }
+
+  /** Whoever let it register has to hear that it observes nothing. */
+  #unobserved(
+    { id, flow, request }: ServerExchange,
+    resource: string,
+    reason: UnobservedReason,
+  ): void {
+    this.#emit({ type: "unobserved", id, flow, request, resource, reason });
   }
 
   #hasRoom(cost: number): boolean {
@@ -303,21 +315,23 @@ export class Observers {
   }
 
   acknowledged(now: number, observer: Observer): void {
+    const { state } = observer;
     observer.sent = observer.state = undefined;
     if (this.#credit < BURST) this.#credit++;
     this.#creditedAt = now;
-    if (observer.report) this.#answered(observer, "acknowledged");
+    if (observer.report) this.#answered(observer, state!, "acknowledged");
     this.resume(now, observer);
   }
 
   /** A notification did not get through: its observer has gone. */
   failed(now: number, observer: Observer, outcome: "timeout" | "reset"): void {
-    if (observer.report) this.#answered(observer, outcome);
+    if (observer.report) this.#answered(observer, observer.state!, outcome);
     this.remove(now, observer, outcome);
   }
 
-  #answered({ id, flow }: Observer, outcome: AnswerOutcome): void {
-    this.#emit({ type: "answered", id, flow, outcome });
+  #answered({ id, flow, request }: Observer, { given }: State, outcome: AnswerOutcome): void {
+    const notification = { request, state: given };
+    this.#emit({ type: "answered", id, flow, outcome, notification });
   }
 
   /** Sends what waits, as far as the pace allows. */
@@ -380,7 +394,7 @@ export class Observers {
     const bytes = this.#encode(now, observer, state, confirmable);
     if (state.final) {
       const owner = observer.report
-        ? new Farewell((outcome) => this.#answered(observer, outcome))
+        ? new Farewell((outcome) => this.#answered(observer, state, outcome))
         : FAREWELL;
       const farewell = new Sent(this.#layer, peer, flow, true, bytes, owner);
       farewell.expires = now + this.#shared.parameters.exchangeLifetime;
@@ -394,7 +408,7 @@ export class Observers {
       if (this.#layer.sendOnce(now, peer, flow, bytes)) {
         this.remember(observer, bytes[2]! << 8 | bytes[3]!);
       }
-      if (observer.report) this.#answered(observer, "sent");
+      if (observer.report) this.#answered(observer, state, "sent");
       return;
     }
     observer.state = state;
@@ -418,7 +432,7 @@ export class Observers {
       bytes = this.#encode(now, observer, state, true);
     }
     this.#layer.sendOnce(now, peer, flow, bytes);
-    if (observer.report) this.#answered(observer, "sent");
+    if (observer.report) this.#answered(observer, state, "sent");
     if (state.final) this.remove(now, observer, "error");
   }
 

@@ -101,6 +101,41 @@ describe("a registration, the server", () => {
     assertEquals([app.notifies("r", "2.05"), engine.sizes.observers], [0, 0]);
   });
 
+  it("that is not answered yet comes to nothing by Observe 1 (7641-4.1-4)", () => {
+    const ladder = server();
+    const { app, peer, engine } = ladder;
+    peer.sends("NON GET 0xa001 token 20 Observe:0 /r");
+    const first = app.serves("GET Observe:0 /r");
+    peer.sends("NON GET 0xa002 token 21 Observe:0 /r");
+    const other = app.serves("GET Observe:0 /r");
+    peer.sends("NON GET 0xa003 token 20 Observe:1 /r");
+    const last = app.serves("GET Observe:1 /r");
+    app.answers("2.05", { observe: "r", id: first });
+    app.loses("deregistered");
+    peer.receives("NON 2.05 _ token 20");
+    app.answers("2.05", { observe: "r", id: other });
+    peer.receives("NON 2.05 _ token 21 Observe:_");
+    app.answers("2.05", { observe: "r", id: last });
+    peer.receives("NON 2.05 _ token 20");
+    assertEquals(engine.sizes.observers, 1);
+  });
+
+  it("that is given up and asked for once more before it is answered stands", () => {
+    const ladder = server();
+    const { app, peer, engine } = ladder;
+    const ids = [0, 1, 0].map((observe, i) => {
+      peer.sends(`NON GET 0xb00${i} token 20 Observe:${observe} /r`);
+      return app.serves(`GET Observe:${observe} /r`);
+    });
+    app.answers("2.05", { observe: "r", id: ids[2] });
+    peer.receives("NON 2.05 _ token 20 Observe:_");
+    for (const id of ids.slice(0, 2)) {
+      app.answers("2.05", { observe: "r", id });
+      peer.receives("NON 2.05 _ token 20");
+    }
+    assertEquals(engine.sizes.observers, 1);
+  });
+
   it("renewed and refused is none any more (7641-3.2-1)", () => {
     for (const [line, observe] of [["4.04", "r"], ["5.03", "r"], ["2.05", undefined]] as const) {
       const ladder = server();

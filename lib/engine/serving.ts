@@ -15,7 +15,13 @@ import {
 import { withOptions } from "./assembly.ts";
 import type { BlockRules } from "./block_rules.ts";
 import { EchoMint } from "./echo.ts";
-import { checkForwarded, type Exchanges, MAX_DATAGRAM, ServerExchange } from "./exchange.ts";
+import {
+  checkForwarded,
+  type Exchanges,
+  MAX_DATAGRAM,
+  ServerExchange,
+  tokenKey,
+} from "./exchange.ts";
 import { Observers } from "./observers.ts";
 import type { Peer } from "./peers.ts";
 import type { MessageLayer, Receipt, Shared } from "./layers.ts";
@@ -124,14 +130,26 @@ export class Serving {
       return true;
     }
     const { request } = exchange;
-    if (peer.observers !== undefined) {
-      const observe = observeValue(request);
-      if (observe === 0) exchange.number = this.observers.reserve(now, peer, request.token);
-      if (observe === 1) this.observers.deregister(now, peer, request.token, "deregistered");
+    const observe = observeValue(request);
+    if (observe === 0) exchange.number = this.observers.reserve(now, peer, request.token);
+    if (observe === 1) {
+      this.observers.deregister(now, peer, request.token, "deregistered");
+      this.#withdraw(exchange);
     }
     this.#host.shared.stats.requestsServed++;
     this.#host.emit({ type: "request", id: exchange.id, flow, message: request, fresh });
     return true;
+  }
+
+  /** Registrations by the same token that are not answered yet come to nothing. */
+  #withdraw({ id, peer, request }: ServerExchange): void {
+    if ((peer.connection?.open ?? peer.seen!.size) < 2) return; // it is the only request
+    const key = tokenKey(request.token);
+    for (const earlier of this.#handling.values()) {
+      if (earlier.peer === peer && earlier.id !== id && tokenKey(earlier.request.token) === key) {
+        earlier.withdrawn = asksToObserve(earlier.request);
+      }
+    }
   }
 
   /** Whether the request carries a fresh Echo value of ours; then its sender is where it says. */
@@ -262,7 +280,9 @@ export class Serving {
   /** The last step of every response: what is not to be sent, not yet, or not so large. */
   #answer(now: number, exchange: ServerExchange, outline: Outline, confirmable: boolean): void {
     const { request, flow, peer } = exchange;
-    if (peer.observers !== undefined && endsObservation(request, outline)) {
+    if (
+      peer.observers !== undefined && !exchange.withdrawn && endsObservation(request, outline)
+    ) {
       this.observers.deregister(now, peer, request.token, "error");
     }
     if (isSuppressed(request, flow.multicast, outline)) {

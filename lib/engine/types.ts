@@ -340,6 +340,8 @@ export interface AnsweredEvent {
   flow: Flow;
   /** What became of it. */
   outcome: AnswerOutcome;
+  /** Of a notification: the request that registered and the state as `notify` was given it, or the 4.06 in its place. */
+  notification?: { request: Message; state: Outline };
 }
 
 /** A datagram arrived that is no message; `message.error` says why. */
