@@ -233,10 +233,12 @@ async function run(machine: Host, settings: Settings): Promise<number> {
   if (flags.has("serve")) return await serve(machine, words);
   const command = values.get("client");
   if (command !== undefined) return await runClient(machine, settings, command);
-  const [uri] = words;
+  // The server may stand anywhere among the cases.
+  const at = Math.max(words.findIndex((word) => word.includes("://")), 0);
+  const uri = words[at];
   const isServer = !flags.has("list") || uri?.includes("://");
   if (isServer && uri === undefined) throw new UsageError("No server is given");
-  const only = isServer ? words.slice(1) : words;
+  const only = isServer ? words.toSpliced(at, 1) : words;
   const target = isServer ? parseTarget(uri!) : undefined;
   if (target !== undefined && target.scheme !== "coap") {
     return await runStreamServer(machine, settings, uri!, target, only);

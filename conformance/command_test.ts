@@ -144,6 +144,9 @@ describe("the command", () => {
       assertStringIncludes(errors, "2/2  CORE_31  Ping");
       for (const line of errors.split("\r")) assert(line.replace("\x1b[2K", "").length < 60);
       assertStringIncludes(output, "\x1b[32m2 cases, 2 passed, 0 failed, 0 skipped\x1b[0m");
+      const turned = await run(["CORE_31", uri, "7252-4.2-2"]);
+      assertEquals(turned.code, 0, "the server may stand anywhere");
+      assertStringIncludes(turned.output, "2 cases, 2 passed");
     });
   });
 

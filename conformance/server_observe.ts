@@ -130,8 +130,9 @@ export const OBSERVE_CASES: readonly ServerCase[] = [
     t.check(!isAgain, "no second notification of a state", heard.message);
   }),
   serverCase("7641-4.1-3", OBS, async (t: Tester) => {
+    // Two requests that differ: a client must not register twice for one target (RFC 7641 section 3.1).
     const [first] = await register(t, "/obs");
-    const [second] = await register(t, "/obs");
+    const [second] = await register(t, "/obs", { options: [[Opt.Accept, 0]] });
     await change(await t.other(), "/obs", "new");
     const tokens: string[] = [];
     for (let i = 0; i < 2; i++) {

@@ -64,7 +64,17 @@ export const RELIABILITY_CASES: readonly ServerCase[] = [
     for (let i = 0; i < 3; i++) {
       const id = t.id();
       t.sendBytes(build({ id }));
-      await t.reset(id);
+      // Pings in quick succession may be too many (section 4.7): the sender would repeat what got no answer.
+      const heard = await t.hear();
+      if (heard === undefined) {
+        t.note("answered when it was sent again");
+        t.sendBytes(build({ id }));
+        await t.reset(id);
+      } else {t.check(
+          toHex(heard.bytes) === toHex(build({ type: "RST", id })),
+          "Reset",
+          toHex(heard.bytes),
+        );}
     }
   }),
   serverCase("7252-4.2-17", { needs: ["/separate"], slow: true }, async (t: Tester) => {

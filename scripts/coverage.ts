@@ -21,17 +21,13 @@ const NOT_APPLICABLE: readonly (readonly [prefix: string, reason: string, role?:
   ["9177-", "Q-Block is not offered"],
   ["7252-9.1-", "DTLS is not offered"],
   ["7252-5.7-11", "DTLS is not offered"],
-  ["9175-4-2", "DTLS is not offered"],
+  ["9175-4-2", "DTLS is not offered, and TLS hands out every record once and in order"],
   ["7959-7-3", "DTLS is not offered: no block comes over another security than the others"],
   ["7252-4.2-21", "no runtime hands these ICMP messages to a UDP socket"],
   ["7252-4.8-3", "left to who sets them; their documentation says so"],
   ["7252-4.3-5", "no copies of Non-confirmable messages are sent"],
   ["7641-3.6-1", "the client always tells the server, by Observe 1"],
   ["7641-4.3-2", "states are sent when they change, never to refresh them"],
-  [
-    "7641-4.4-3",
-    "numbers begin below 65,536 and grow by one: the wrap takes 16 million notifications",
-  ],
   ["8974-3-", "no state is put into tokens"],
   ["8974-", "the client's own tokens have at most 8 bytes", "client"],
 ];

@@ -4,6 +4,7 @@ import { blockOf, makeBody } from "../../testing/bodies.ts";
 import { type Lockstep, type Received, type ScriptedPeer, settle } from "../../testing/lockstep.ts";
 import { Code } from "../wire/code.ts";
 import { type Option, OptionNumber } from "../wire/option.ts";
+import { Entropy } from "./entropy.ts";
 import { isNewer } from "./observation.ts";
 import {
   acknowledge,
@@ -317,6 +318,27 @@ describe("many notifications", () => {
     ladder.now = now;
     ladder.after(100);
     peer.takes().forEach((received) => acknowledge(peer, received));
+  });
+
+  it("after 0xffffff comes 0, and each is newer than the one before (7641-4.4-3)", () => {
+    // All resources share the numbers: a busy server comes there within hours, a test by its first number alone.
+    const { uint16 } = Entropy.prototype;
+    Entropy.prototype.uint16 = () => 0xfffffc;
+    let ladder: Lockstep;
+    try {
+      ladder = server();
+    } finally {
+      Entropy.prototype.uint16 = uint16;
+    }
+    const numbers = [register(ladder)];
+    for (let i = 0; i < 5; i++) {
+      ladder.app.notifies("r", "2.05");
+      const received = ladder.peer.receives("CON 2.05 _ token 20 Observe:_");
+      numbers.push(numberOf(received));
+      acknowledge(ladder.peer, received);
+    }
+    assertEquals(numbers, [0xfffffd, 0xfffffe, 0xffffff, 0, 1, 2]);
+    for (let i = 1; i < numbers.length; i++) assert(isNewer(numbers[i - 1]!, 0, numbers[i]!, 1));
   });
 
   it("go on with the numbers where a resource had no observers for a while (7641-4.4-1)", () => {
