@@ -68,6 +68,7 @@ export {
 export { htmlReport } from "./report_html.ts";
 export {
   type CaseResult,
+  isGood,
   meetServer,
   runServerCases,
   select,

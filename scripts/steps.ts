@@ -195,7 +195,9 @@ function entryPoints(): string[] {
 }
 
 function markdownFiles(): string[] {
-  return ["README.md", "docs/component.md"].filter((path) => existsSync(join(ROOT, path)));
+  return ["README.md", "conformance/README.md", "docs/component.md"].filter((path) =>
+    existsSync(join(ROOT, path))
+  );
 }
 
 function typescript(project: string): string[] {
