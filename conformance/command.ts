@@ -11,6 +11,16 @@ import { type ClientUnderTest, runClientCases } from "./client_case.ts";
 import { CLIENT_CASES } from "./client_cases.ts";
 import { ourClient } from "./client_ours.ts";
 import { STREAM_CLIENT_CASES } from "./client_streams.ts";
+import {
+  milliseconds,
+  parseArguments,
+  parseTarget,
+  PORTS,
+  type Settings,
+  type TargetUri,
+  USAGE,
+  UsageError,
+} from "./command_arguments.ts";
 import { type Host, host } from "./host.ts";
 import { replayCommand } from "./replay_command.ts";
 import { jsonReport, junitReport, summaryOf, tapReport, textReport } from "./report.ts";
@@ -29,119 +39,6 @@ import { meetStreamServer, runStreamServerCases } from "./stream_runner.ts";
 import { runStreamClientCases } from "./stream_script.ts";
 import { startTarget } from "./target.ts";
 import { webSocketNetwork } from "./web_sockets.ts";
-
-const USAGE = `Usage: conformance [options] SCHEME://host[:port] [case ...]
-       conformance [options] --client COMMAND [case ...]
-       conformance --serve [port]
-       conformance replay [options] FILE
-
-Puts a CoAP server, or a client, through cases named after the sections of the RFCs. A case is an id ("7252-4.2-3"), the
-beginning of one ("7252-4", "OBS") or a section ("RFC 7641 section 4.5"); without any those run that are no SHOULD or MAY.
-The scheme of a server is coap, coap+tcp, coaps+tcp, coap+ws or coaps+ws.
-
-  --strict            add those that are SHOULD or MAY
-  --slow              add those that take long
-  --list              name the cases and end
-  --timeout MS        how long an answer is waited for (2000; for clients 5000)
-  --quiet MS          how long nothing must come where silence is expected (200; for clients 300)
-  --create            make /test, /large-update and /obs by PUT where they are missing
-  --group ADDRESS     a group that the server is a member of
-  --proxy ADDRESS     the server is a forward proxy and may reach the suite at this address
-  --known FILE        JSON object of cases that are to fail, with the reasons
-  --client COMMAND    judge a client: a command with {uri}, such as
-                      "coap-client -m {method} [-e {payload}] [-s {observe}] {uri}", or "ours"
-  --scheme SCHEME     over what the client is judged: coap (the default) or coap+tcp
-  --ca FILE           the authority of a coaps+tcp server, PEM
-  --serve [port]      serve the resources that server cases ask for, over UDP and TCP
-  --text, --json, --junit, --tap, --html FILE
-                      write a report ("-" is standard output); without any, text goes to standard output
-
-Exit code: 0 where all is well, 1 where a case failed or passed against expectation, 2 where the command is wrong or
-nobody answers.
-`;
-
-interface Settings {
-  words: string[];
-  flags: Set<string>;
-  values: Map<string, string>;
-}
-
-const FLAGS = new Set(["strict", "slow", "list", "create", "serve", "help"]);
-const VALUES = new Set([
-  "timeout",
-  "quiet",
-  "group",
-  "proxy",
-  "known",
-  "client",
-  "scheme",
-  "ca",
-  "text",
-  "json",
-  "junit",
-  "tap",
-  "html",
-]);
-
-/** A mistake of whoever wrote the command. */
-class UsageError extends Error {
-  override readonly name = "UsageError";
-}
-
-function parseArguments(args: readonly string[]): Settings {
-  const settings: Settings = { words: [], flags: new Set(), values: new Map() };
-  const rest = [...args];
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    if (!word.startsWith("--")) {
-      settings.words.push(word);
-      continue;
-    }
-    const [name = "", inline] = word.slice(2).split(/=(.*)/s);
-    if (FLAGS.has(name)) settings.flags.add(name);
-    else if (VALUES.has(name)) {
-      const value = inline ?? rest.shift();
-      if (value === undefined) throw new UsageError(`Option --${name} needs a value`);
-      settings.values.set(name, value);
-    } else throw new UsageError(`Unknown option "${word}"`);
-  }
-  return settings;
-}
-
-function milliseconds({ values }: Settings, name: string): number | undefined {
-  const text = values.get(name);
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!(value > 0)) throw new UsageError(`Option --${name} must be above 0: it is "${text}"`);
-  return value;
-}
-
-/** Default ports (RFC 7252 section 6.1, RFC 8323 section 8). */
-const PORTS: Readonly<Record<string, string>> = {
-  coap: "5683",
-  "coap+tcp": "5683",
-  "coaps+tcp": "5684",
-  "coap+ws": "80",
-  "coaps+ws": "443",
-};
-
-interface TargetUri {
-  scheme: string;
-  host: string;
-  port: number;
-}
-
-function parseTarget(uri: string): TargetUri {
-  const match = /^([^:]+):\/\/(?:\[([^\]]+)\]|([^/:?#]+))(?::(\d+))?\/?$/.exec(uri);
-  const [, scheme = "", literal, name, given] = match ?? [];
-  const port = given ?? PORTS[scheme];
-  if (port === undefined) {
-    throw new UsageError(`Server must be given as SCHEME://host[:port]: it is "${uri}"`);
-  }
-  if (!(Number(port) > 0 && Number(port) < 65_536)) {
-    throw new UsageError(`Port must be 1 to 65535: it is "${port}"`);
-  }
-  return { scheme, host: literal ?? name!, port: Number(port) };
-}
 
 async function addressOf({ host, port }: TargetUri): Promise<{ address: string; port: number }> {
   const [address] = host.includes(":") ? [host] : await resolveHost(host);
@@ -208,11 +105,23 @@ function writeReports(
   } else if (!toOutput) machine.stdout.write(summaryOf(results) + "\n");
 }
 
-async function serve(machine: Host, [port = "5683"]: readonly string[]): Promise<number> {
-  const target = await startTarget({ port: Number(port), tcp: true });
-  const { udp, tcp } = target.addresses;
-  machine.stdout.write(`coap://${udp!.address}:${udp!.port}\n`);
-  machine.stdout.write(`coap+tcp://${tcp!.address}:${tcp!.port}\n`);
+async function serve(machine: Host, { words, values }: Settings): Promise<number> {
+  const port = Number(words[0] ?? PORTS.coap);
+  const [cert, key] = ["cert", "key"].map((name) => values.get(name));
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new UsageError("Options --cert and --key belong together");
+  }
+  const tls = cert === undefined ? undefined : {
+    port: port === 0 ? 0 : port + 1,
+    cert: machine.readFile(cert),
+    key: machine.readFile(key!),
+  };
+  const target = await startTarget({ port, tcp: true, tls });
+  const { udp, tcp, tls: secured } = target.addresses;
+  const schemes = { "coap": udp, "coap+tcp": tcp, "coaps+tcp": secured };
+  for (const [scheme, bound] of Object.entries(schemes)) {
+    if (bound !== undefined) machine.stdout.write(`${scheme}://${bound.address}:${bound.port}\n`);
+  }
   await new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"]) machine.once(signal, resolve);
   });
@@ -230,7 +139,7 @@ function list({ stdout }: Host, cases: readonly Case<never>[]): number {
 async function run(machine: Host, settings: Settings): Promise<number> {
   const { flags, values, words } = settings;
   if (flags.has("help")) return machine.stdout.write(USAGE), 0;
-  if (flags.has("serve")) return await serve(machine, words);
+  if (flags.has("serve")) return await serve(machine, settings);
   const command = values.get("client");
   if (command !== undefined) return await runClient(machine, settings, command);
   // The server may stand anywhere among the cases.

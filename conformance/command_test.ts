@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { AUTHORITY, SERVER_CERT, SERVER_KEY } from "../testing/certificates.ts";
 import { SeededRandom } from "../testing/seeded_random.ts";
 import { bindUdp } from "../lib/transport/udp.ts";
 import type { Transport } from "../lib/transport/transport.ts";
@@ -168,6 +169,33 @@ describe("the command", () => {
     const sockets = await run(["--list", "coap+ws://127.0.0.1", "8323"]);
     assertMatch(sockets.output, /^8323-4-1\tMUST\t/m);
     assert(!sockets.output.includes("8323-3.2-3"));
+  });
+
+  it("serves over UDP, TCP and TLS until it is told to end", async () => {
+    const files: Record<string, string> = { cert: SERVER_CERT, key: SERVER_KEY, ca: AUTHORITY };
+    const readFile = (name: string): string => files[name]!;
+    let output = "";
+    let end = (): void => {};
+    const code = runCommand(["--serve", "--cert", "cert", "--key", "key", "0"], {
+      ...host(),
+      readFile,
+      stdout: { write: (text) => void (output += text) },
+      once: (_, listener) => void (end = listener),
+    });
+    while (!output.includes("coaps+tcp://")) await new Promise((resolve) => setTimeout(resolve, 5));
+    assertMatch(output, /^coap:\/\/0\.0\.0\.0:\d+\ncoap\+tcp:\/\/0\.0\.0\.0:\d+\ncoaps\+tcp:/);
+    const port = /coaps\+tcp:.*:(\d+)/.exec(output)![1];
+    const judged = await runCommand(["--ca", "ca", `coaps+tcp://localhost:${port}`, "8323-5-5"], {
+      ...host(),
+      readFile,
+      stdout: { write: (text) => void (output += text) },
+    });
+    assertEquals(judged, 0);
+    end();
+    assertEquals(await code, 0);
+    assertStringIncludes(output, "1 cases, 1 passed, 0 failed, 0 skipped");
+    const half = await run(["--serve", "--cert", "cert"]);
+    assertMatch(half.errors, /^Options --cert and --key belong together/);
   });
 
   it("says so where nobody speaks CoAP over TCP", async () => {

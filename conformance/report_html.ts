@@ -29,6 +29,7 @@ const TITLES: Readonly<Record<string, string>> = {
   "RFC 7959": "Block-Wise Transfers",
   "RFC 7967": "No Server Response",
   "RFC 8132": "PATCH and FETCH",
+  "RFC 8323": "TCP, TLS, and WebSockets",
   "RFC 8516": "Too Many Requests",
   "RFC 8768": "Hop-Limit",
   "RFC 8974": "Extended Tokens",

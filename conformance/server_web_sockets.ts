@@ -19,10 +19,13 @@ function ends(t: StreamTester, socket: WebSocket): Promise<boolean> {
 export const WEB_SOCKET_CASES: readonly StreamServerCase[] = [
   rowCase("8323-4-1", {}, async (t: StreamTester) => {
     const url = endpointOf(t.settings.target);
-    const socket = await openWebSocket(url, ["other", "coap"]);
+    const expected = 'a WebSocket with subprotocol "coap"';
+    const socket = await openWebSocket(url, ["coap"]).catch((error: Error) => {
+      throw new CaseFailure(expected, error.message);
+    });
     const { protocol } = socket;
     socket.close();
-    if (protocol !== "coap") throw new CaseFailure('subprotocol "coap" selected', `"${protocol}"`);
+    if (protocol !== "coap") throw new CaseFailure(expected, `one with "${protocol}"`);
     const without = await openWebSocket(url, []).catch(() => undefined);
     t.note(without === undefined ? "refused without the subprotocol" : "taken without it");
     without?.close();
