@@ -359,7 +359,7 @@ export class CoAPClient implements AsyncDisposable {
 
   /**
    * Asks whether an endpoint is alive: an empty Confirmable message, which it answers with a Reset (RFC 7252 section
-   * 4.3). Of the URI only scheme, host and port count.
+   * 4.3), over a connection a Ping and a Pong (RFC 8323 section 5.4). Of the URI only scheme, host and port count.
    *
    * @throws {CoAPError} (the promise rejects) as `request` does
    */

@@ -225,7 +225,7 @@ describe("CoAPClient", () => {
       const error = await net.run(pending);
       assertEquals(net.clock.now(), 3500);
       assertEquals([error.reason, error.code], ["timeout", 704]);
-      assertEquals(error.message, 'Ping "coap://192.0.2.1": No Reset within 3500 ms');
+      assertEquals(error.message, 'Ping "coap://192.0.2.1": No answer within 3500 ms');
       await net.after(100_000);
       assertEquals(net.sent.length, stillSent);
     });

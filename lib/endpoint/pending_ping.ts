@@ -1,4 +1,4 @@
-/** A ping that waits for its Reset. @module */
+/** A ping that waits for its answer: a Reset, or a Pong over a connection. @module */
 
 import type { ExchangeId } from "../engine/types.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
@@ -28,7 +28,7 @@ export class PendingPing extends Pending {
     this.#resolve = resolve;
     this.#reject = reject;
     this.#timer = timeout === Infinity ? undefined : clock.setTimer(
-      () => this.cancel("timeout", `No Reset within ${timeout} ms`),
+      () => this.cancel("timeout", `No answer within ${timeout} ms`),
       clock.now() + timeout,
     );
   }
@@ -38,7 +38,7 @@ export class PendingPing extends Pending {
     return route.driver.ping(route.flow, this);
   }
 
-  /** There is nothing but the Reset to take. */
+  /** There is nothing but that to take. */
   protected override take(): void {
     this.end();
     this.#resolve();

@@ -3,10 +3,13 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { failure } from "../../testing/simulated_endpoints.ts";
 import { RawConnection, STREAM_SERVER, StreamSimulation } from "../../testing/simulated_streams.ts";
 import { SeededRandom } from "../../testing/seeded_random.ts";
+import { SimulatedNetwork } from "../transport/memory.ts";
 import { Code } from "../wire/code.ts";
 import type { CoAPClient } from "./client.ts";
 import { CoAPResponse } from "./response.ts";
+import { proxy } from "./proxy.ts";
 import { Router } from "./router.ts";
+import { serve } from "./server.ts";
 
 function bytes(length: number, start = 0): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i + start) % 251);
@@ -276,6 +279,40 @@ describe("a server's client", () => {
     assertEquals((await sim.run(hub.client.get(uri))).text(), "device");
     assertEquals(sim.network.open, 2);
     await sim.rest();
+    await sim.close();
+  });
+});
+
+describe("a proxy between connections and datagrams: RFC 8323 section 4, figure 7", () => {
+  it("asks and observes over UDP for clients over TCP", async () => {
+    const sim = new StreamSimulation();
+    const { clock } = sim;
+    const datagrams = new SimulatedNetwork({ clock });
+    let state = 0;
+    const seen: boolean[] = [];
+    const router = new Router().get("/s", ({ confirmable }) => {
+      seen.push(confirmable);
+      return CoAPResponse.text(`${state}`);
+    }, { observable: true });
+    const origin = await serve({ transport: datagrams.bind, clock, hostname: "127.0.0.2" }, router);
+    const gateway = await sim.serve(proxy({ allow: ["127.0.0.2"] }), {
+      udp: true,
+      transport: datagrams.bind,
+      hostname: "127.0.0.1",
+    });
+    const client = sim.client({ proxy: STREAM_SERVER });
+    const response = await sim.run(client.get("coap://127.0.0.2/s"));
+    assertEquals([response.codeText, response.text()], ["2.05", "0"]);
+    const states = client.observe("coap://127.0.0.2/s");
+    assertEquals((await sim.run(states.next())).value!.text(), "0");
+    state = 1;
+    await origin.notify("/s");
+    assertEquals((await sim.run(states.next())).value!.text(), "1");
+    assertEquals(seen[0], true, "What came reliably goes on so");
+    await states.return!();
+    await sim.after(100);
+    await gateway.close();
+    await origin.close();
     await sim.close();
   });
 });
