@@ -264,7 +264,9 @@ export class ClientMode {
     this.#observed.delete(key);
     const own = observed.watch!;
     const call = this.#begin(Code.GET, uri, (reason) => own.fail(reason));
-    own.farewell().then(
+    // As with any request: the property of now, and the component's own timer.
+    const confirmable = this.#core.confirmable ?? true;
+    own.farewell({ confirmable, timeout: Infinity }).then(
       (response) => this.#later(() => this.#complete(call, response)),
       (error) => this.#later(() => this.#fail(call, error)),
     );

@@ -268,6 +268,36 @@ describe("observing, CoAP as a client", () => {
     assertEquals(error.code, 704);
   });
 
+  it("stopObserving takes timeout and useConfirmableMessages as they are at the call", async () => {
+    const ends: Message[] = [];
+    const send = await script((message) => {
+      if (observeOf(message) === 0) return { code: Code.Content, options: observed(1) };
+      ends.push(message);
+      return { code: Code.Empty, token: undefined }; // the response comes later
+    });
+    for (const [timeout, after] of [[20, 15_000], [0, 200_000]] as const) {
+      coap.timeout = 5;
+      await net.run(coap.startObserving(URI));
+      coap.timeout = timeout;
+      const told = listen(coap, ["RequestComplete"]);
+      const stopped = coap.stopObserving(URI);
+      await net.after(after);
+      assertEquals([told, coap.pendingRequests.size], [[], 1], `${timeout}`);
+      const { token } = ends.at(-1)!;
+      send({ type: MessageType.NonConfirmable, code: Code.Content, id: after % 0xffff, token });
+      await net.run(stopped);
+      await net.after(100);
+      assertEquals(told.map(([, { errorCode }]) => errorCode), [0]);
+    }
+    await coap.startObserving(URI);
+    await net.after(100);
+    coap.useConfirmableMessages = false;
+    net.sent.length = 0;
+    await coap.stopObserving(URI);
+    await net.after(100);
+    assertEquals(net.messages.map(({ type }) => type), [MessageType.NonConfirmable]);
+  });
+
   it("stopObserving of what was never observed is 710", async () => {
     const error = await failure(coap.stopObserving(URI));
     assertEquals([error.code, net.sent.length], [710, 0]);

@@ -10,6 +10,7 @@ import type {
   AnsweredEvent,
   BodyEvent,
   ConnectionEvent,
+  DeregisterOptions,
   EngineEvent,
   EngineOptions,
   ExchangeId,
@@ -299,9 +300,9 @@ export class Driver implements TransportHandler {
   }
 
   /** Ends an observation of ours, whose exchange goes on until the server has answered. Answers whether there is one. */
-  deregister(id: ExchangeId): boolean {
+  deregister(id: ExchangeId, options: DeregisterOptions): boolean {
     if (this.closing !== undefined) return false;
-    const done = this.engine.deregister(this.clock.now(), id);
+    const done = this.engine.deregister(this.clock.now(), id, options);
     this.schedule();
     return done;
   }

@@ -2,7 +2,7 @@
 
 import { CoAPError, type CoAPErrorReason } from "../errors.ts";
 import type { Flow } from "../flow.ts";
-import type { ExchangeId, FailedEvent, FailureReason } from "../engine/types.ts";
+import type { DeregisterOptions, ExchangeId, FailedEvent, FailureReason } from "../engine/types.ts";
 import type { UriParts } from "../wire/uri.ts";
 import type { Call, CallEvent, Driver } from "./driver.ts";
 import type { CoAPRequestInit } from "./outgoing.ts";
@@ -155,8 +155,8 @@ export abstract class Pending implements Call {
   }
 
   /** Deregisters an observation and waits for the answer. Answers false where there is none yet. */
-  protected deregister(): boolean {
-    return !this.#ended && this.#driver?.deregister(this.#id) === true;
+  protected deregister(options: DeregisterOptions): boolean {
+    return !this.#ended && this.#driver?.deregister(this.#id, options) === true;
   }
 
   /** Ends it where it is not over, and the exchange beneath. Answers whether it was not. */

@@ -1,6 +1,12 @@
 /** Observing with a listener instead of an iterator: every state is told, and the answer to deregistering. @module */
 
-import type { ExchangeId, FailedEvent, Outline, RequestOptions } from "../engine/types.ts";
+import type {
+  DeregisterOptions,
+  ExchangeId,
+  FailedEvent,
+  Outline,
+  RequestOptions,
+} from "../engine/types.ts";
 import { CoAPError } from "../errors.ts";
 import { Code } from "../wire/code.ts";
 import { type CoAPClient, coreOf } from "./client.ts";
@@ -78,8 +84,8 @@ export class Watch extends Pending {
    *
    * @throws {CoAPError} (the promise rejects) as `request` does, `not-observed` where it has not begun
    */
-  farewell(): Promise<CoAPResponse> {
-    if (this.deregister()) return (this.#farewell = Promise.withResolvers()).promise;
+  farewell(options: DeregisterOptions): Promise<CoAPResponse> {
+    if (this.deregister(options)) return (this.#farewell = Promise.withResolvers()).promise;
     this.drop();
     return Promise.reject(new CoAPError("not-observed", `Not observed: "${this.#uri}"`));
   }

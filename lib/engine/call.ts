@@ -11,7 +11,14 @@ import { Download, type DownloadOwner, failureOf } from "./download.ts";
 import type { ClientExchange, ClientOwner, Exchanges, StartOptions } from "./exchange.ts";
 import { Observation } from "./observation.ts";
 import type { Shared } from "./layers.ts";
-import type { EngineEvent, ExchangeId, FailureReason, Outline, RequestOptions } from "./types.ts";
+import type {
+  DeregisterOptions,
+  EngineEvent,
+  ExchangeId,
+  FailureReason,
+  Outline,
+  RequestOptions,
+} from "./types.ts";
 
 /** What a call needs of the engine. */
 export interface CallHost {
@@ -60,7 +67,7 @@ export class Call implements ClientOwner, DownloadOwner {
   /** The options asked for. */
   readonly #options: Option[];
   readonly #settings: RequestOptions;
-  readonly #start: StartOptions;
+  #start: StartOptions;
   /** A Block option of the caller's own switches the handling of that direction off. */
   readonly #rawUpload: boolean;
   readonly #rawDownload: boolean;
@@ -452,8 +459,10 @@ export class Call implements ClientOwner, DownloadOwner {
    * Ends an observation and waits for what the server answers to that, as a request does. Answers false where there is
    * none whose registration could be named: then nothing happens.
    */
-  deregister(now: number): boolean {
+  deregister(now: number, options: DeregisterOptions): boolean {
     if (this.#observation === undefined || this.#inBlocks) return false;
+    const { confirmable = this.#start.confirmable, timeout = this.#start.timeout } = options;
+    this.#start = { ...this.#start, confirmable, timeout };
     const registration = this.#observation.release(now);
     this.#observation = undefined;
     this.#observes = false;

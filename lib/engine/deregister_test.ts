@@ -49,6 +49,18 @@ describe("deregistering, the client", () => {
     other.silence(300_000);
   });
 
+  it("waits as long as it is told, and is Confirmable or not", () => {
+    const ladder = observing();
+    const { app, peer, after, engine } = ladder;
+    engine.deregister(ladder.now, app.lastAsked, { confirmable: false, timeout: 100_000 });
+    ladder.drain();
+    peer.receives("NON GET _ token $t Observe:1 /r");
+    after(99_000);
+    ladder.silence(900);
+    after(1000);
+    app.fails("timeout");
+  });
+
   it("before the observation has begun there is none", () => {
     const ladder = lockstep();
     ladder.app.asks("CON GET /r", { observe: true });

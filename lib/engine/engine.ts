@@ -25,6 +25,7 @@ import { checkAbove, Serving } from "./serving.ts";
 import { newStats, type Stats } from "./stats.ts";
 import { Timers } from "./timers.ts";
 import type {
+  DeregisterOptions,
   EngineEvent,
   EngineOptions,
   ExchangeId,
@@ -321,9 +322,9 @@ export class Engine {
    *
    * @returns whether there is such an observation; one that has not begun is none
    */
-  deregister(now: number, id: ExchangeId): boolean {
+  deregister(now: number, id: ExchangeId, options: DeregisterOptions = {}): boolean {
     const call = this.#calls.get(id);
-    return call instanceof Call && call.deregister(now);
+    return call instanceof Call && call.deregister(now, options);
   }
 
   /** Sends a ping. Ends with an event `pong` or `failed`, unless it is canceled. */

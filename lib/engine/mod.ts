@@ -16,6 +16,7 @@ export type {
   AnswerOutcome,
   BodyEvent,
   ConnectionEvent,
+  DeregisterOptions,
   DisconnectEvent,
   EngineEvent,
   EngineOptions,

@@ -179,6 +179,9 @@ export type FailureReason =
 /** What became of a response. */
 export type AnswerOutcome = "sent" | "acknowledged" | "timeout" | "reset" | "suppressed";
 
+/** How the request that ends an observation is sent; by default as the one that began it. */
+export type DeregisterOptions = Pick<RequestOptions, "confirmable" | "timeout">;
+
 /** A peer asks. To be answered by `respond` or given up by `cancel`. */
 export interface RequestEvent {
   /** Tells the events apart. */
