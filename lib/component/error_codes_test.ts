@@ -166,8 +166,11 @@ describe("the error codes of CoAP", () => {
     coap.timeout = 0;
     await coap.get(SERVER);
     await net.after(100);
-    server.responseCode = "3.00";
-    assertEquals((await failure(server.sendResponse("1.1"))).code, 707);
+    for (const code of ["", "3.00", "6.01", "7.31"]) {
+      server.responseCode = code;
+      const error = await failure(server.sendResponse("1.1"));
+      assertEquals([error.code, error.message.split(": ")[1]], [707, `it is "${code}"`]);
+    }
   });
 
   it("708: a Reset", async () => {

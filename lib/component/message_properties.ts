@@ -2,7 +2,7 @@
 
 import { CoAPError } from "../errors.ts";
 import { CoAPResponse } from "../endpoint/response.ts";
-import { Code, parseCode } from "../wire/code.ts";
+import { Code, isResponseCode, parseCode } from "../wire/code.ts";
 import type { Option } from "../wire/option.ts";
 import { CoAPOptionList, fromWire, toWire } from "./option_list.ts";
 
@@ -146,12 +146,14 @@ export class ResponseProperties extends MessageProperties {
    * not fit
    */
   toResponse(): CoAPResponse {
-    if (this.#code === "") {
-      throw new CoAPError("invalid-code", 'Response code must be set: it is ""');
-    }
     const { contentFormat, data, etag, wireOptions } = this;
+    const code = this.#code === "" ? 0 : parseCode(this.#code);
+    if (!isResponseCode(code)) {
+      const text = `Response code must be of class 2, 4 or 5: it is "${this.#code}"`;
+      throw new CoAPError("invalid-code", text);
+    }
     return new CoAPResponse(data, {
-      code: parseCode(this.#code),
+      code,
       contentFormat: contentFormat < 0 ? undefined : contentFormat,
       etag: etag.length === 0 ? undefined : etag,
       options: wireOptions,

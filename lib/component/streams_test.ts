@@ -2,10 +2,36 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";
 import { inWords, listen, text } from "../../testing/simulated_components.ts";
 import { failure } from "../../testing/simulated_endpoints.ts";
+import { noUpgrades, upgradeFor } from "../../testing/web_socket_server.ts";
 import { CoAPResponse } from "../endpoint/response.ts";
 import { Router } from "../endpoint/router.ts";
 import { serve, type Server } from "../endpoint/server.ts";
 import { CoAP } from "./coap.ts";
+
+const skip = await noUpgrades() ?? false;
+
+describe("CoAP as a client over WebSockets", () => {
+  it("requests, observes, and logs", { skip }, async () => {
+    const router = new Router();
+    router.get("/t", () => CoAPResponse.text("0"), { observable: true });
+    const server = await serve({ udp: false, ws: true }, router);
+    const http = await upgradeFor(server);
+    const uri = `coap+ws://127.0.0.1:${http.port}/t`;
+    const coap = new CoAP();
+    await coap.config("LogLevel=3");
+    const lines: string[] = [];
+    coap.on("Log", ({ message }) => void lines.push(message));
+    const told = listen(coap, ["Notification", "RequestComplete", "Error"]);
+    await coap.get(uri);
+    await coap.startObserving(uri);
+    await coap.stopObserving(uri);
+    assertEquals(inWords(told), ["RequestComplete 1 0", "Notification", "RequestComplete 3 0"]);
+    assertEquals(lines.filter((line) => line.includes("malformed")), []);
+    await coap.shutdown();
+    await http.close();
+    await server.close();
+  });
+});
 
 describe("CoAP as a client over TCP", () => {
   let server: Server;
