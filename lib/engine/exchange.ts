@@ -186,6 +186,10 @@ export interface StartOptions {
   proxy?: boolean;
 }
 
+/** Header, extension of the token's length and payload marker; an option's number and length; bytes at most. */
+const MOST_OVERHEAD = 7;
+const OPTION_HEADER = 5;
+
 /** Largest payload of a UDP datagram over IPv4, bytes. */
 export const MAX_DATAGRAM = 65_507;
 
@@ -478,6 +482,17 @@ export class Exchanges {
     const bytes = encode({ code, token, options, payload }, this.#shared);
     this.#checkSize(bytes, exchange.peer);
     return bytes.length;
+  }
+
+  /** Whether a response is not too large for its peer. */
+  fits({ peer, request }: ServerExchange, { code, options = [], payload }: Outline): boolean {
+    if (!this.reliable) return true;
+    const largest = this.#layer.largest(peer);
+    // Mostly a sum tells, without an encoding of what may be megabytes.
+    let most = MOST_OVERHEAD + request.token.length + (payload?.length ?? 0);
+    for (const { value } of options) most += OPTION_HEADER + value.length;
+    if (most <= largest) return true;
+    return encode({ code, options, payload, token: request.token }, this.#shared).length <= largest;
   }
 
   /** Leaves a request without an answer; a Confirmable one is acknowledged. */

@@ -126,7 +126,7 @@ export class Serving {
     const refusal = this.#refuse(now, exchange, wait) ?? this.blocks.receive(now, exchange);
     if (refusal !== undefined) {
       const confirmable = message.type === MessageType.Confirmable;
-      this.#answer(now, exchange, acknowledgeBlock(exchange, refusal), confirmable);
+      this.#answerSmall(now, exchange, acknowledgeBlock(exchange, refusal), confirmable);
       return true;
     }
     const { request } = exchange;
@@ -259,7 +259,8 @@ export class Serving {
   /** Answers a request 4.01 with an Echo value. */
   challenge(now: number, id: ExchangeId): void {
     const exchange = this.#handling.get(id);
-    if (exchange !== undefined) this.#answer(now, exchange, this.#challenge(now, exchange), false);
+    if (exchange === undefined) return;
+    this.#answerSmall(now, exchange, this.#challenge(now, exchange), false);
   }
 
   /** Answers a request 5.03 with Max-Age. */
@@ -269,7 +270,20 @@ export class Serving {
     this.#host.shared.stats.rejectedLate++;
     const outline = this.blocks.shape(now, exchange, this.#busy(Code.ServiceUnavailable));
     const confirmable = exchange.request.type === MessageType.Confirmable;
-    this.#answer(now, exchange, outline, confirmable);
+    this.#answerSmall(now, exchange, outline, confirmable);
+  }
+
+  /** Answers what the application does not: no more than the peer takes, since what it sends makes nothing throw. */
+  #answerSmall(
+    now: number,
+    exchange: ServerExchange,
+    outline: Outline,
+    confirmable: boolean,
+  ): void {
+    const { exchanges } = this.#host;
+    const small = exchanges.fits(exchange, outline) ? outline : { code: outline.code };
+    if (exchanges.fits(exchange, small)) this.#answer(now, exchange, small, confirmable);
+    else this.cancel(now, exchange.id);
   }
 
   #challenge(now: number, exchange: ServerExchange): Outline {

@@ -292,6 +292,19 @@ describe("requests and responses", () => {
     peer.receives("5.01 token 01");
   });
 
+  it("refusals are no larger than what the peer takes either", () => {
+    const bench = new ConnectedBench({ extendedTokens: true });
+    const peer = bench.connect();
+    peer.sends("7.01", { options: [[2, 32]] });
+    peer.reads();
+    peer.sends("0.01", { token: "01", options: [[9999, "critical"]] });
+    peer.receives("4.02 token 01");
+    // Not even its token fits into an answer.
+    peer.sends("0.01", { token: "02".repeat(100), options: [[9999, "critical"]] });
+    peer.receivesNothing();
+    assertEquals(bench.engine.sizes.handling, 0);
+  });
+
   it("fail with the connection; what nobody waits for is dropped", () => {
     const bench = new ConnectedBench();
     const peer = bench.greet();
