@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz`: inputs of a random seed against the codec, URIs, links and the engine, for a minute. What fails is made
- * as small as it can be, and printed with what to do about it.
+ * `npm run fuzz`: inputs of a random seed against the codec, URIs, links and the engine, over datagrams and over
+ * connections, for a minute. What fails is made as small as it can be, and printed with what to do about it.
  *
  * `npm run fuzz -- --seconds 600 --seed 7 --target engine`, or one input by `--target uri --input '"coap://h"'`
  *

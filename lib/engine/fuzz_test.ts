@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import fc from "fast-check";
 import { afterEach, describe, it } from "node:test";
+import { connectionsTarget } from "../../testing/fuzz/connections.ts";
 import { engineTarget } from "../../testing/fuzz/engine.ts";
 import { describeFinding, fuzz, type FuzzTarget, replayCorpus } from "../../testing/fuzz/target.ts";
 import { lockstep, settle } from "../../testing/lockstep.ts";
@@ -42,5 +43,16 @@ describe("any sequence of datagrams", () => {
       }),
       { numRuns: 2000 },
     );
+  });
+});
+
+describe("any sequence of messages of connections", () => {
+  it("that was kept: nothing throws, limits hold, nothing is left", () => {
+    assert(replayCorpus(connectionsTarget as FuzzTarget) > 0);
+  });
+
+  it("that is drawn: the same", () => {
+    const { finding } = fuzz(connectionsTarget as FuzzTarget, { runs: 400 });
+    assert(finding === undefined, finding && describeFinding("connections", finding));
   });
 });

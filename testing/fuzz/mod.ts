@@ -1,5 +1,6 @@
 /** All that is fuzzed. @module */
 
+import { connectionsTarget } from "./connections.ts";
 import { decodeTarget } from "./decode.ts";
 import { engineTarget } from "./engine.ts";
 import { linksTarget } from "./links.ts";
@@ -11,4 +12,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   uriTarget,
   linksTarget,
   engineTarget,
+  connectionsTarget,
 ] as readonly FuzzTarget[];
