@@ -41,10 +41,10 @@ export function dueAt(now: number, connection: Connection, times: Times): number
   let at = Math.min(connection.wholeBy, connection.closedBy);
   if (fullSince >= 0) at = Math.min(at, fullSince + allowance(unsent, times));
   if (phase === Phase.Opening) return Math.min(at, connection.openedAt + times.csmTimeout);
-  if (phase !== Phase.Open) return at;
+  if (phase !== Phase.Open && phase !== Phase.Released) return at;
   if (connection.pingedAt >= 0) return Math.min(at, connection.pongBy);
   const quiet = peer.heardAt + times.keepAlive;
-  const idle = connection.usedAt + times.idleTimeout;
+  const idle = phase === Phase.Open ? connection.usedAt + times.idleTimeout : Infinity;
   return Math.min(at, quiet > now ? quiet : now + times.keepAlive, idle > now ? idle : Infinity);
 }
 
@@ -59,12 +59,12 @@ export function judge(now: number, connection: Connection, times: Times): [numbe
   if (fullSince >= 0 && now >= fullSince + allowance(unsent, times)) {
     return [Verdict.Abort, "Messages are not taken"];
   }
-  if (phase !== Phase.Open) return [Verdict.Wait, ""];
+  if (phase !== Phase.Open && phase !== Phase.Released) return [Verdict.Wait, ""];
   if (peer.heardAt > connection.pingedAt) connection.pingedAt = -1;
   else if (now >= connection.pongBy) return [Verdict.Abort, "No sign of life"];
   // What waits for the peer or is observed holds it.
   if (peer.holds === 0 && connection.pings.size === 0) {
-    const isIdle = now >= connection.usedAt + times.idleTimeout;
+    const isIdle = phase === Phase.Open && now >= connection.usedAt + times.idleTimeout;
     return isIdle ? [Verdict.Release, "Idle"] : [Verdict.Wait, ""];
   }
   const isQuiet = connection.pingedAt < 0 && now >= peer.heardAt + times.keepAlive;

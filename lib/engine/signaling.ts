@@ -229,6 +229,7 @@ export class Signaling implements MessageLayer {
 
   /** The time of a connection has come. */
   expireConnection(now: number, connection: Connection): void {
+    if (connection.phase === Phase.Released && this.#closeReleased(now, connection)) return;
     const [verdict, detail] = judge(now, connection, this.#times);
     switch (verdict) {
       case Verdict.Abort:
@@ -386,13 +387,14 @@ export class Signaling implements MessageLayer {
     this.#closeReleased(now, connection);
   }
 
-  /** Closes a connection that the peer has released, once everything asked on it is answered. */
-  #closeReleased(now: number, connection: Connection): void {
-    if (connection.phase === Phase.Closed) return;
-    if (connection.open > 0) return;
+  /** Closes a connection that the peer has released, once everything asked on it is answered. Answers whether it is. */
+  #closeReleased(now: number, connection: Connection): boolean {
+    if (connection.phase === Phase.Closed) return true;
+    if (connection.open > 0) return false;
     // Observations do not end by themselves: what keeps it open is a request of ours without a response.
-    for (const exchange of connection.peer.tokens?.values() ?? []) if (!exchange.kept) return;
+    for (const exchange of connection.peer.tokens?.values() ?? []) if (!exchange.kept) return false;
     this.#close(now, connection, "transport", "Peer released the connection", false);
+    return true;
   }
 
   // -------------------------------------------------------------- messages out
@@ -465,7 +467,10 @@ export class Signaling implements MessageLayer {
     return false;
   }
 
-  release(_now: number, sent: Sent): void {
+  release(now: number, sent: Sent): void {
+    const connection = sent.peer.connection!;
+    // A request that is over may have been the last; what goes on with another block does so in this call.
+    if (connection.phase === Phase.Released) this.#shared.timers.set(connection, now);
     if (sent.state !== Outgoing.Queued) return;
     this.#unqueue(sent);
     sent.state = Outgoing.Ended;

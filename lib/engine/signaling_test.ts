@@ -181,6 +181,33 @@ describe("Release and Abort: sections 5.5 and 5.6", () => {
     bench.isAtRest();
   });
 
+  it("the end of the last request of ours is the end, however it ends", () => {
+    for (const way of ["canceled", "timeout", "No sign of life"]) {
+      const bench = new ConnectedBench();
+      const peer = bench.greet();
+      const timeout = way === "timeout" ? 10_000 : Infinity;
+      const id = bench.does((engine, now) =>
+        engine.request(now, peer.flow, { code: Code.GET }, { timeout })
+      );
+      peer.reads();
+      peer.sends("7.04");
+      assertEquals(bench.nextEvent().type, "released");
+      if (way === "canceled") bench.does((engine, now) => engine.cancel(now, id));
+      bench.after(10_000);
+      if (way === "No sign of life") {
+        bench.noEvents();
+        bench.after(70_000); // keepAlive and pongTimeout
+        peer.receives("7.02");
+        assertEquals(bench.nextEvent().type, "failed");
+        peer.isAborted(way);
+      } else {
+        if (way === "timeout") assertEquals(bench.nextEvent().type, "failed");
+        peer.isClosed(false);
+      }
+      bench.isAtRest();
+    }
+  });
+
   it("ours asks the peer to close, and does so itself after a while", () => {
     const bench = new ConnectedBench();
     const peer = bench.greet();
