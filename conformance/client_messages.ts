@@ -134,7 +134,7 @@ export const CLIENT_MESSAGE_CASES: readonly ClientCase[] = [
     s.say(response);
     s.say(response);
     await s.empty("ACK", id);
-    const second = await s.next("a second ACK, or RST where the client is done");
+    const second = await s.unlessEnded(s.next("a second ACK, or RST where the client is done"));
     s.check(
       second.id === id && (second.type === "ACK" || second.type === "RST"),
       "ACK or RST",
@@ -163,8 +163,15 @@ export const CLIENT_MESSAGE_CASES: readonly ClientCase[] = [
   clientCase("7252-4.2-2", {}, async (s: Script) => {
     s.start();
     const request = await s.request();
-    s.sayBytes(fromHex("40001234"));
-    await s.empty("RST", 0x1234);
+    const ping = fromHex("40001234");
+    s.sayBytes(ping);
+    let answer = await s.next("RST", 1_000).catch(() => undefined);
+    if (answer === undefined) {
+      s.note("answered when it was sent again");
+      s.sayBytes(ping);
+      answer = await s.next("RST");
+    }
+    s.check(toHex(answer.bytes) === "70001234", "RST 70001234", answer);
     s.answer(request);
     await s.delivers("done");
   }),

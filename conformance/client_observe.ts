@@ -71,7 +71,7 @@ export const CLIENT_OBSERVE_CASES: readonly ClientCase[] = [
     await s.wait(300);
     const id = s.id();
     s.say({ type: "CON", id, code: "2.05", token: request.token, ...state(5, "unasked") });
-    await s.empty("RST", id);
+    await s.unlessEnded(s.empty("RST", id));
   }),
   clientCase("7641-3.2-1", {}, async (s: Script) => {
     const { token } = await registered(s);

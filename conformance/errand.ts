@@ -10,6 +10,8 @@ export class Errand {
   readonly notes: string[] = [];
   readonly #settings: Pick<ClientSettings, "client" | "hostname" | "clock">;
   #outcome: Promise<ClientOutcome> | undefined = undefined;
+  /** A program that is judged by the wire alone has ended. */
+  #ended = false;
   /** Rejects where the client breaks down. */
   protected broken: Promise<never> = new Promise(() => {});
 
@@ -32,7 +34,9 @@ export class Errand {
     };
     if (client.can?.(whole) === false) throw new NotApplicable("the client can not be told to");
     this.#outcome = client.run(whole);
-    this.#outcome.catch(() => {}); // it is looked at in the end, or not at all
+    this.#ended = false;
+    // A rejection is looked at in the end, or not at all.
+    this.#outcome.then(() => void (this.#ended = !client.tells), () => {});
     this.broken = this.#outcome.then(() => new Promise<never>(() => {}));
     this.broken.catch(() => {});
   }
@@ -48,12 +52,16 @@ export class Errand {
   }
 
   /** Expects the client to end with this payload. */
-  async delivers(payload: string, code?: string): Promise<void> {
+  async delivers(payload: string, ...codes: string[]): Promise<void> {
     const outcome = await this.outcome();
     if (outcome === undefined) return this.note("judged by the wire alone");
-    const isRight = outcome.payload === payload && (code === undefined || outcome.code === code);
+    const isRight = outcome.payload === payload &&
+      (codes.length === 0 || codes.includes(outcome.code ?? ""));
     if (!isRight) {
-      throw new CaseFailure(`${code ?? ""} "${payload}" delivered`, JSON.stringify(outcome));
+      throw new CaseFailure(
+        `${codes.join(" or ")} "${payload}" delivered`,
+        JSON.stringify(outcome),
+      );
     }
   }
 
@@ -63,6 +71,17 @@ export class Errand {
     if (outcome === undefined) return this.note("judged by the wire alone");
     if (outcome.error === undefined) {
       throw new CaseFailure("an error", JSON.stringify(outcome));
+    }
+  }
+
+  /** What is expected after the response: of a program that is gone by then nothing can come. */
+  async unlessEnded<T>(expected: Promise<T>): Promise<T> {
+    try {
+      return await expected;
+    } catch (error) {
+      const isSilence = error instanceof CaseFailure && error.actual === "nothing";
+      if (isSilence && this.#ended) this.notApplicable("the client ends with the response");
+      throw error;
     }
   }
 
