@@ -266,7 +266,8 @@ export interface Limits {
   receiveBytes: number;
   /**
    * Bytes that a connection's peer has not taken yet. Beyond it nothing is read from it and its notifications wait, the
-   * newest alone; it may be exceeded by one message, and by the responses to `requestsPerConnection`.
+   * newest alone; it may be exceeded by one message, and by responses that are larger than those before: so many requests
+   * are read at a time as there is room for responses of that size, 16 at the beginning.
    *
    * @default {1048576}
    */

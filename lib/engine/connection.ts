@@ -82,6 +82,8 @@ export class Connection implements Timed {
   /** Requests of the peer so far, and those that are not answered. */
   requests = 0;
   open = 0;
+  /** What an answer is expected to take, by the last ones, bytes. */
+  replyBytes = 0;
   readonly custody: Custody[] = [];
   /** Pings of ours by the number in their token. */
   readonly pings: Map<number, Pinger> = new Map<number, Pinger>();

@@ -148,6 +148,35 @@ describe("a peer that does not read", () => {
     bench.noEvents();
   });
 
+  it("is read from as far as there is room for answers like the last ones", () => {
+    const bench = new ConnectedBench({ limits: { sendBytes: 64_000 } });
+    const peer = bench.greet([[2, 1_000_000]]);
+    bench.takes(peer);
+    const asksAll = (): number => {
+      let count = 0;
+      for (; bench.engine.accepts(peer.flow); count++) {
+        peer.sends("0.01", { token: (count + 0x1000).toString(16) });
+      }
+      return count;
+    };
+    const answersAll = (count: number, size: number): void => {
+      const asked = Array.from({ length: count }, () => bench.asked());
+      for (const id of asked) bench.answers(id, bytes(size));
+      bench.takes(peer);
+      assertEquals(bench.nextEvent().type, "resume");
+      bench.noEvents();
+    };
+    assertEquals(asksAll(), 17); // nothing is known
+    answersAll(17, 10);
+    assertEquals(asksAll(), 256);
+    answersAll(256, 100);
+    assertEquals(asksAll(), 256);
+    answersAll(256, 30_000);
+    assertEquals(asksAll(), 3);
+    answersAll(3, 10);
+    assertEquals(asksAll(), 18);
+  });
+
   it("gets the newest state when it reads, and our requests then", () => {
     const bench = new ConnectedBench(LIMITS);
     const peer = bench.greet();

@@ -83,6 +83,7 @@ export class Signaling implements MessageLayer {
     peer.validated = true;
     const connection = peer.connection = new Connection(this, peer, flow, now);
     connection.hear(now);
+    connection.replyBytes = this.#shared.limits.sendBytes >> 4;
     this.peers.add(peer);
     this.#signal(now, connection, Code.CSM, NOTHING, this.#csm);
     if (this.peers.size > this.#shared.limits.connections) {
@@ -111,7 +112,7 @@ export class Signaling implements MessageLayer {
     const connection = this.#connection(flow);
     if (connection === undefined) return;
     connection.unsent = 0;
-    if (!connection.isFull) return;
+    if (!connection.isFull) return this.#resume(connection);
     connection.fullSince = -1;
     for (let sent = connection.peer.firstWaiting; sent !== undefined && !connection.isFull;) {
       const { after } = sent;
@@ -157,8 +158,11 @@ export class Signaling implements MessageLayer {
     return false;
   }
 
-  #hasRoom(connection: Connection): boolean {
-    return !connection.isFull && connection.open < this.#shared.limits.requestsPerConnection;
+  /** Whether there is room for the answers to all requests that are open and one more: they come together, if late. */
+  #hasRoom({ isFull, open, unsent, replyBytes }: Connection): boolean {
+    const { requestsPerConnection, sendBytes } = this.#shared.limits;
+    if (isFull || open >= requestsPerConnection) return false;
+    return open === 0 || unsent + open * replyBytes <= sendBytes;
   }
 
   #resume(connection: Connection): void {
@@ -502,6 +506,7 @@ export class Signaling implements MessageLayer {
     const { connection } = own;
     if (connection.phase === Phase.Closed || own.done) return;
     if (reply !== undefined) this.#emit(now, connection, reply);
+    connection.replyBytes = Math.max(reply?.length ?? 0, connection.replyBytes >> 1);
     this.#settle(now, own);
   }
 
