@@ -77,7 +77,9 @@ export interface ClientSettings {
 }
 
 /** What the sockets of one case share. */
-interface ScriptSettings extends ClientSettings {
+export interface ScriptSettings extends ClientSettings {
+  /** The scheme of the URIs that the client is given. @default {"coap"} */
+  scheme?: string;
   start: number;
   trace: TraceDatagram[];
   probes: Probe[];
@@ -115,7 +117,7 @@ export class Script extends Errand {
 
   /** Tells the client what to do; it begins at once. */
   start(task: Partial<ClientTask> & { path?: string } = {}): void {
-    this.tell("coap", this.#probe.port, task);
+    this.tell(this.#settings.scheme ?? "coap", this.#probe.port, task);
     this.#flow = undefined; // each task has a socket of its own
   }
 

@@ -1,8 +1,10 @@
 /** Client cases over connections: RFC 8323. @module */
 
 import { CaseFailure, rowCase } from "./case.ts";
+import { CLIENT_CASES } from "./client_cases.ts";
 import type { Conversation } from "./conversation.ts";
 import { blockOf, blockValue, Opt, type OptionSpec, toHex, uintOption } from "./datagram.ts";
+import { clientOverConnections } from "./over_connections.ts";
 import { type Frame, Signal, SignalOpt } from "./frame.ts";
 import { BERT, takesBert, UNIT } from "./server_stream_bodies.ts";
 import { badOption, violation, VIOLATIONS } from "./server_streams.ts";
@@ -47,8 +49,8 @@ const SMALL: readonly OptionSpec[] = [
   [SignalOpt.BlockWiseTransfer, ""],
 ];
 
-/** The cases that clients are put through over connections, in the order of RFC 8323. */
-export const STREAM_CLIENT_CASES: readonly StreamClientCase[] = [
+/** The cases of RFC 8323, in its order. */
+const OWN_CASES: readonly StreamClientCase[] = [
   rowCase("8323-3.2-1", {}, async (s: StreamScript) => {
     for (const size of [5, 100, 1000, 70_000]) {
       const [one, csm] = await s.meet();
@@ -257,4 +259,10 @@ export const STREAM_CLIENT_CASES: readonly StreamClientCase[] = [
       typeof heard.frame === "object" && heard.frame.code === Signal.Abort;
     if (!isAbort) one.fail("silence or an Abort", typeof heard === "string" ? heard : heard.bytes);
   }),
+];
+
+/** The cases that clients are put through over connections: those of RFC 8323, then those of others that apply. */
+export const STREAM_CLIENT_CASES: readonly StreamClientCase[] = [
+  ...OWN_CASES,
+  ...clientOverConnections(CLIENT_CASES),
 ];

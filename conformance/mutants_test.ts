@@ -60,16 +60,19 @@ describe("broken clients", () => {
   catchAll(CLIENT_MUTANTS, CLIENT_CASES, (one, mutant) => judgeClientInMemory(one, spoil(mutant)));
 });
 
+/** Cases that other transports have as well catch theirs there. */
+function isOwn({ id }: Case<never>): boolean {
+  return id.startsWith("8323-");
+}
+
 describe("broken servers over connections", () => {
-  // Those that other transports have as well catch theirs there.
-  const cases = STREAM_SERVER_CASES.filter(({ id }) => id.startsWith("8323-"));
-  catchAll(SERVER_STREAM_MUTANTS, cases, (one, mutant) => {
+  catchAll(SERVER_STREAM_MUTANTS, STREAM_SERVER_CASES.filter(isOwn), (one, mutant) => {
     return judgeStreamInMemory({ ...one, needs: [] }, spoilStreams(mutant));
   });
 });
 
 describe("broken clients over connections", () => {
-  catchAll(CLIENT_STREAM_MUTANTS, STREAM_CLIENT_CASES, (one, mutant) => {
+  catchAll(CLIENT_STREAM_MUTANTS, STREAM_CLIENT_CASES.filter(isOwn), (one, mutant) => {
     return judgeStreamClientInMemory(one, spoilStreams(mutant));
   });
 });

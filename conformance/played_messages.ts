@@ -87,3 +87,65 @@ export function playMessages(connector: Connector): Bind {
     };
   };
 }
+
+/** Where the suite listens for clients. */
+interface Acceptor {
+  /** The port. */
+  readonly port: number;
+  /** Hands on each connection that comes, on which nothing was said. */
+  onConnection(take: (conversation: Conversation) => void): void;
+}
+
+/** A socket of a server that is all connections of its clients: what they ask is Confirmable, what they get arrives. */
+export function playServer(acceptor: Acceptor): Bind {
+  return (_options, handler) => {
+    const conversations = new Map<string, Conversation>();
+    let isOver = false;
+    let id = 0;
+
+    const listen = async (conversation: Conversation, from: Flow): Promise<void> => {
+      const { connection } = conversation;
+      while (!isOver) {
+        const heard = await connection.next(1_000_000);
+        if (heard === "closed") return;
+        if (heard === undefined) continue;
+        const { frame } = heard;
+        if (typeof frame === "string") handler.receive(from, heard.bytes);
+        else if (frame.code < "7" && frame.code !== "0.00") {
+          handler.receive(from, build({ ...specOf(frame), type: "CON", id: id++ }));
+        }
+      }
+    };
+    acceptor.onConnection((conversation) => {
+      const { peer, number } = conversation.connection;
+      const from = { key: `${peer} ${number}`, address: peer, port: number, multicast: false };
+      conversations.set(from.key, conversation);
+      conversation.greet(AS_DATAGRAMS);
+      void listen(conversation, from);
+    });
+
+    return Promise.resolve({
+      address: { address: "", port: acceptor.port },
+      flow: (address: string, port: number) => ({
+        key: `${address} ${port}`,
+        address,
+        port,
+        multicast: false,
+      }),
+      send: (to: Flow, bytes: Uint8Array) => {
+        const message = parse(bytes);
+        if (typeof message === "string") throw new TypeError(`Not for connections: ${message}`);
+        if (message.code === "0.00") return;
+        conversations.get(to.key)?.say(specOf(message));
+        if (message.type === "CON") handler.receive(to, build({ type: "ACK", id: message.id }));
+      },
+      flush: () => {},
+      ref: () => {},
+      unref: () => {},
+      close: () => {
+        isOver = true;
+        return Promise.resolve();
+      },
+    });
+  };
+}

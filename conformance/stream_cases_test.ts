@@ -2,6 +2,7 @@ import { after, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { judgeStreamClientInMemory, judgeStreamInMemory } from "../testing/conformance_harness.ts";
 import { keepReports } from "../testing/reports.ts";
+import { CLIENT_CASES } from "./client_cases.ts";
 import { STREAM_CLIENT_CASES } from "./client_streams.ts";
 import { whyNotOverConnections } from "./over_connections.ts";
 import type { CaseResult } from "./runner.ts";
@@ -56,12 +57,17 @@ describe("cases over connections", () => {
   it("what is left out of the other RFCs has a reason, and the rest is there", () => {
     const ids = new Set(STREAM_SERVER_CASES.map(({ id }) => id));
     const left = SERVER_CASES.filter((one) => !ids.has(one.id));
-    assertEquals(left.filter((one) => whyNotOverConnections(one) === undefined), []);
+    const clients = new Set(STREAM_CLIENT_CASES.map(({ id }) => id));
+    const all = [...left, ...CLIENT_CASES.filter((one) => !clients.has(one.id))];
+    assertEquals(all.filter((one) => whyNotOverConnections(one) === undefined), []);
     for (const id of ["7252-4.2-2", "7641-4.5-2", "CORE_05"]) {
       assert(left.some((one) => one.id === id), id);
     }
     for (const id of ["7641-4.1-1", "7959-2.4-3", "8132-2-2", "6690-4-3", "CORE_01"]) {
       assert(ids.has(id), id);
+    }
+    for (const id of ["7252-6.4-4", "7641-3.6-2", "7959-2.5-1", "9175-2.2-3"]) {
+      assert(clients.has(id), id);
     }
   });
 });

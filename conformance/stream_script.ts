@@ -2,12 +2,13 @@
 
 import type { ByteNetwork, Listener } from "../lib/transport/stream.ts";
 import { type Case, CaseFailure, NotApplicable } from "./case.ts";
-import type { ClientSettings, ClientTask } from "./client_case.ts";
+import { type ClientSettings, type ClientTask, Script } from "./client_case.ts";
 import { Connection, type ConnectionSettings } from "./connection.ts";
 import { CAPABLE, Conversation } from "./conversation.ts";
 import type { OptionSpec } from "./datagram.ts";
 import { Errand } from "./errand.ts";
 import { type Frame, type FrameSpec, Signal } from "./frame.ts";
+import { playServer } from "./played_messages.ts";
 import type { TraceDatagram } from "./probe.ts";
 import { attempt, type CaseResult, resultOf, runCases, type SuiteOptions } from "./runner.ts";
 
@@ -44,11 +45,32 @@ export class StreamScript extends Errand {
     const hostname = settings.hostname ?? "127.0.0.1";
     script.#listener = await settings.network.listen({ hostname, port: 0 }, (socket) => {
       const connection = new Connection(settings, socket, "length");
-      script.#waiting.push(new Conversation(connection, patience));
-      script.#wake?.();
+      script.#take(new Conversation(connection, patience));
       return connection;
     }, () => {});
     return script;
+  }
+
+  #take = (conversation: Conversation): void => {
+    this.#waiting.push(conversation);
+    this.#wake?.();
+  };
+
+  /** What cases of other transports are written with; a message layer is played to them. */
+  async datagrams(): Promise<Script> {
+    const { port } = this.#listener!.address;
+    const onConnection = (take: (conversation: Conversation) => void): void => {
+      this.#take = take;
+    };
+    // The trace is of the connections beneath.
+    const bind = playServer({ port, onConnection });
+    return await Script.open({
+      ...this.#settings,
+      scheme: "coap+tcp",
+      bind,
+      trace: [],
+      probes: [],
+    });
   }
 
   /** Tells the client what to do; it begins at once. */

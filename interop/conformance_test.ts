@@ -115,17 +115,15 @@ async function judgeTcpServer(keep: Keep): Promise<CaseResult[]> {
 async function judgeTcpClient(): Promise<CaseResult[]> {
   const { client } = findPrograms()!;
   const command = `${client} -m {method} [-e {payload}] [-s {observe}] {uri}`;
-  return await inTwo(
-    STREAM_CLIENT_CASES,
-    knownTcpClient,
-    (cases, timeout) =>
-      runStreamClientCases(cases, {
-        client: commandClient(command),
-        timeout,
-        quiet: 60,
-        network: tcpNetwork,
-        clock: systemClock,
-        known: knownTcpClient,
-      }),
-  );
+  // Two wait for seconds, as they do over UDP.
+  const cases = STREAM_CLIENT_CASES.filter(({ id }) => id !== "7252-5.9-2" && id !== "7641-3.6-2");
+  return await inTwo(cases, knownTcpClient, (cases, timeout) =>
+    runStreamClientCases(cases, {
+      client: commandClient(command),
+      timeout,
+      quiet: 60,
+      network: tcpNetwork,
+      clock: systemClock,
+      known: knownTcpClient,
+    }));
 }

@@ -2,9 +2,9 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Requirement, REQUIREMENTS } from "../conformance/case.ts";
+import { type Case, type Requirement, REQUIREMENTS } from "../conformance/case.ts";
 import { CLIENT_CASES } from "../conformance/client_cases.ts";
-import type { CaseResult } from "../conformance/runner.ts";
+import { type CaseResult, countOf } from "../conformance/runner.ts";
 import { SERVER_CASES } from "../conformance/server_cases.ts";
 import { STREAM_CLIENT_CASES } from "../conformance/client_streams.ts";
 import { STREAM_SERVER_CASES } from "../conformance/stream_cases.ts";
@@ -29,23 +29,32 @@ async function judgeAll(): Promise<Judged> {
   };
   for (const one of SERVER_CASES) add("server", await judgeInMemory(one));
   for (const one of CLIENT_CASES) add("client", await judgeClientInMemory(one));
-  for (const one of OWN_STREAM_CASES) add("server", await judgeStreamInMemory(one));
-  for (const one of STREAM_CLIENT_CASES) add("client", await judgeStreamClientInMemory(one));
+  for (const one of STREAM_SERVER_CASES.filter(isOwn)) {
+    add("server", await judgeStreamInMemory(one));
+  }
+  for (const one of STREAM_CLIENT_CASES.filter(isOwn)) {
+    add("client", await judgeStreamClientInMemory(one));
+  }
   return judged;
 }
 
 /** The cases of RFC 8323 itself. */
-const OWN_STREAM_CASES = STREAM_SERVER_CASES.filter(({ id }) => id.startsWith("8323-"));
+function isOwn({ id }: Case<never>): boolean {
+  return id.startsWith("8323-");
+}
 
-/** What is said of the cases of other RFCs that the server passes over connections as well. */
+/** What is said of the cases of other RFCs that server and client pass over connections as well. */
 async function overConnections(): Promise<string> {
-  const cases = STREAM_SERVER_CASES.filter((one) => !OWN_STREAM_CASES.includes(one));
-  let passed = 0;
-  for (const one of cases) {
-    if ((await judgeStreamInMemory(one)).status === "passed") passed++;
+  const results: CaseResult[] = [];
+  for (const one of STREAM_SERVER_CASES) {
+    if (!isOwn(one)) results.push(await judgeStreamInMemory(one));
   }
-  return `Of ${cases.length} server cases of the other RFCs and the plugtests that say nothing of the message layer ` +
-    `${passed} pass over connections (RFC 8323) as well.`;
+  for (const one of STREAM_CLIENT_CASES) {
+    if (!isOwn(one)) results.push(await judgeStreamClientInMemory(one));
+  }
+  const { passed } = countOf(results);
+  return `Of ${results.length} cases of the other RFCs and the plugtests that say nothing of the message layer ${passed} pass ` +
+    "over connections (RFC 8323) as well.";
 }
 
 function cell(text: string): string {
