@@ -398,7 +398,6 @@ export class Exchanges {
     exchange.ended = true;
     const { peer } = exchange;
     peer.tokens!.delete(exchange.key);
-    if (peer.tokens!.size === 0) peer.tokens = undefined;
     peer.holds--;
     this.size--;
     this.#shared.timers.clear(exchange);

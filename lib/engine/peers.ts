@@ -33,7 +33,7 @@ export class Peer {
   oldestAnswered = -1;
   newestAnswered = -1;
 
-  /** Messages sent that an ACK or a Reset may answer, by message ID. */
+  /** Messages sent that an ACK or a Reset may answer, by message ID. Once made it stays: most peers are sent more. */
   sent: Map<number, Sent> | undefined = undefined;
   /** Interactions that count towards NSTART. */
   outstanding = 0;
@@ -45,7 +45,7 @@ export class Peer {
   /** Message IDs of ours towards this peer. */
   ids: MessageIds | undefined = undefined;
 
-  /** Requests of ours, by token. */
+  /** Requests of ours, by token. Once made it stays. */
   tokens: Map<number | string, ClientExchange> | undefined = undefined;
 
   /** The connection to it, where the transport is reliable. */

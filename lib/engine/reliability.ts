@@ -413,10 +413,7 @@ export class Reliability implements MessageLayer {
   #end(now: number, sent: Sent, state: number, keepsPlace = false): void {
     const { peer } = sent;
     if (sent.state === Outgoing.Queued) this.#unqueue(sent);
-    else if (peer.sent?.get(sent.id) === sent) {
-      peer.sent.delete(sent.id);
-      if (peer.sent.size === 0) peer.sent = undefined;
-    }
+    else if (peer.sent?.get(sent.id) === sent) peer.sent.delete(sent.id);
     sent.state = state;
     if (keepsPlace && sent.counts) return;
     this.#shared.timers.clear(sent);
@@ -559,7 +556,7 @@ export class Reliability implements MessageLayer {
 
   #idle(now: number, peer: Peer): boolean {
     return peer.holds === 0 && peer.answered === 0 &&
-      peer.sent === undefined &&
+      (peer.sent === undefined || peer.sent.size === 0) &&
       peer.firstWaiting === undefined && (peer.ids === undefined || peer.ids.until <= now);
   }
 
@@ -567,7 +564,8 @@ export class Reliability implements MessageLayer {
     // A few tries bound the work: busy peers move to the other end, so that the next call finds others.
     for (let tries = 0; tries < 16; tries++) {
       const peer = this.peers.oldest!;
-      if (peer.holds === 0 && peer.sent === undefined && peer.firstWaiting === undefined) {
+      const underWay = peer.sent !== undefined && peer.sent.size > 0;
+      if (peer.holds === 0 && !underWay && peer.firstWaiting === undefined) {
         this.remembered.forget(peer);
         this.peers.remove(peer);
         this.#shared.stats.evictedPeers++;
