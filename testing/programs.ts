@@ -3,12 +3,37 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { run } from "../scripts/process.ts";
-import { ROOT } from "../scripts/runtimes.mjs";
+import { findRuntime, ROOT } from "../scripts/runtimes.mjs";
+
+/** The three runtimes. */
+export type RuntimeName = "node" | "deno" | "bun";
+
+/** The runtime of this test. */
+export const OWN_RUNTIME: RuntimeName = process.versions.deno
+  ? "deno"
+  : process.versions.bun
+  ? "bun"
+  : "node";
+
+const DENO_FLAGS = ["run", "--quiet", "--no-check", "--allow-net", "--allow-read"];
 
 /** How the runtime of this test runs a program. */
-const RUNTIME = process.versions.deno
-  ? [process.execPath, "run", "--quiet", "--allow-net", "--allow-read"]
-  : [process.execPath];
+const RUNTIME = OWN_RUNTIME === "deno" ? [process.execPath, ...DENO_FLAGS] : [process.execPath];
+
+/** How a program is run by another runtime than that of this test, or with other variables. */
+export interface Command {
+  /** What comes before the program and its arguments. */
+  readonly words: readonly string[];
+  /** Variables on top of those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** How a runtime runs a program; undefined where it is not installed. */
+export function commandOf(name: RuntimeName, env?: Command["env"]): Command | undefined {
+  const path = name === OWN_RUNTIME ? process.execPath : findRuntime(name);
+  if (path === undefined || path === "") return undefined;
+  return { words: name === "deno" ? [path, ...DENO_FLAGS] : [path], env };
+}
 
 /** A program that runs beside the test. */
 export class Program {
@@ -19,9 +44,16 @@ export class Program {
   /** Its exit code, when it has ended. */
   readonly ended: Promise<number | null>;
 
-  constructor(...args: string[]) {
-    const [program, ...rest] = [...RUNTIME, ...args] as [string, ...string[]];
-    this.#child = spawn(program, rest, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  constructor(first: string | Command, ...args: string[]) {
+    const { words, env }: Command = typeof first === "string"
+      ? { words: [...RUNTIME, first] }
+      : first;
+    const [program, ...rest] = [...words, ...args] as [string, ...string[]];
+    this.#child = spawn(program, rest, {
+      cwd: ROOT,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.output += text;

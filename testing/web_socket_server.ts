@@ -1,5 +1,6 @@
 /** HTTP servers of each runtime that upgrade WebSockets. @module */
 
+import type { RequestListener } from "node:http";
 import process from "node:process";
 import type { Server } from "../lib/endpoint/server.ts";
 import {
@@ -8,6 +9,12 @@ import {
   isCoAPUpgrade,
   type WebSocketLike,
 } from "../lib/transport/ws.ts";
+
+/** What a server shows where it is asked by TLS, as PEM. */
+export interface Identity {
+  readonly cert: string;
+  readonly key: string;
+}
 
 /** A server that is up. */
 export interface UpgradingServer {
@@ -23,7 +30,7 @@ interface DenoServer {
 interface Runtimes {
   Deno?: {
     serve(
-      options: { port: number; hostname: string; onListen(): void },
+      options: { port: number; hostname: string; onListen(): void } & Partial<Identity>,
       handler: (request: Request, info: { remoteAddr: RemoteAddress }) => Response,
     ): DenoServer;
     upgradeWebSocket(
@@ -35,6 +42,7 @@ interface Runtimes {
     serve(options: {
       port: number;
       hostname: string;
+      tls?: Identity;
       fetch(request: Request, server: BunServer): Response | undefined;
       websocket: BunWebSocketHandlers;
     }): BunServer;
@@ -65,12 +73,15 @@ export async function noUpgrades(): Promise<string | undefined> {
 }
 
 /** Starts the server of the runtime: it hands sockets for CoAP to `server` and refuses everything else. */
-export async function upgradeFor(server: Pick<Server, "accept">): Promise<UpgradingServer> {
+export async function upgradeFor(
+  server: Pick<Server, "accept">,
+  tls?: Identity,
+): Promise<UpgradingServer> {
   const refused = (): Response => new Response("No CoAP", { status: 400 });
   if (Deno !== undefined) {
     const { serve, upgradeWebSocket } = Deno;
     const http = serve(
-      { port: 0, hostname: HOSTNAME, onListen() {} },
+      { port: 0, hostname: HOSTNAME, onListen() {}, ...tls },
       (request, { remoteAddr }) => {
         if (!isCoAPUpgrade(request)) return refused();
         const { socket, response } = upgradeWebSocket(request, { protocol: "coap" });
@@ -85,6 +96,7 @@ export async function upgradeFor(server: Pick<Server, "accept">): Promise<Upgrad
     const http = Bun.serve({
       port: 0,
       hostname: HOSTNAME,
+      tls,
       fetch(request, http) {
         const headers = { "Sec-WebSocket-Protocol": "coap" };
         const data = { url: request.url, remote: http.requestIP(request) };
@@ -95,7 +107,7 @@ export async function upgradeFor(server: Pick<Server, "accept">): Promise<Upgrad
     });
     return { port: http.port, close: () => http.stop(true) };
   }
-  return await upgradeOnNode(server);
+  return await upgradeOnNode(server, tls);
 }
 
 /** The part of the package `ws` that is used; it has no types of its own. */
@@ -113,15 +125,20 @@ interface WsModule {
   };
 }
 
-async function upgradeOnNode(server: Pick<Server, "accept">): Promise<UpgradingServer> {
-  const { createServer } = process.getBuiltinModule("node:http");
+async function upgradeOnNode(
+  server: Pick<Server, "accept">,
+  tls: Identity | undefined,
+): Promise<UpgradingServer> {
   const { WebSocketServer } = await import(WS) as WsModule;
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => "coap" });
-  const http = createServer((_request, response) => response.writeHead(400).end());
+  const refuse: RequestListener = (_request, response) => response.writeHead(400).end();
+  const http = tls === undefined
+    ? process.getBuiltinModule("node:http").createServer(refuse)
+    : process.getBuiltinModule("node:https").createServer(tls, refuse);
   http.on("upgrade", (request, socket, head) => {
     const headers = new Headers();
     for (const [name, value] of Object.entries(request.headers)) headers.set(name, String(value));
-    const url = `http://${request.headers.host}${request.url}`;
+    const url = `${tls === undefined ? "http" : "https"}://${request.headers.host}${request.url}`;
     if (!isCoAPUpgrade({ url, headers })) {
       socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");
       return;

@@ -180,7 +180,11 @@ export interface CoAPClientOptions extends EndpointOptions {
    * @default {false}
    */
   proxy?: string | URL | ProxySettings | false;
-  /** Certificates for `coaps+tcp`: the authorities that servers' are checked against, and the own one if they ask for it. */
+  /**
+   * Certificates for `coaps+tcp`: the authorities that servers' are checked against, and the own one if they ask for it.
+   * The Web's `WebSocket` takes none: `coaps+ws` trusts whom the process trusts, which Node and Bun can be told by the
+   * variable `NODE_EXTRA_CA_CERTS` and Deno by `DENO_CERT`.
+   */
   tls?: ClientTlsOptions;
   /** Hears errors of the network, those too that no request fails of, and exceptions of `onMessage`. */
   onError?: (error: unknown) => void;
