@@ -128,7 +128,7 @@ describe("client and server over TCP", () => {
     await client.ping(uri);
     assertEquals((await client.discover(uri)).map(({ href }) => href), ["/t"]);
     await server.close();
-    const error = await assertRejects(() => client.get(`${uri}/t`), CoAPError);
+    const error = await assertRejects(() => make().get(`${uri}/t`), CoAPError);
     assertEquals(error.reason, "refused");
   });
 });
@@ -179,6 +179,43 @@ describe("a connection that ends when it begins", () => {
       assertEquals([(await client.get(uri)).codeText, count()], ["2.05", 2]);
     });
   }
+});
+
+describe("a server that is closed", () => {
+  it("has its responses leave, and its port free, whatever the clients do", async () => {
+    const body = new Uint8Array(3_000_000);
+    const server = await started(
+      { hostname: LOOPBACK, udp: false, tcp: { port: 0 } },
+      () => new CoAPResponse(body),
+    );
+    const { tcp } = server.addresses;
+    // One that does nothing, and one that reads late.
+    const [idle, late] = await Promise.all([0, 1].map(() =>
+      new Promise<Socket>((resolve) => {
+        const socket = connect(tcp!.port, LOOPBACK, () => resolve(socket));
+      })
+    ));
+    late!.write(fromHex("60e12400ffffff20")); // Max-Message-Size 16 MiB, Block-Wise-Transfer
+    late!.write(fromHex("0101ff")); // GET
+    while (server.stats().counters.requestsServed === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await server.close();
+    const again = await started(
+      { hostname: LOOPBACK, udp: false, tcp: tcp! },
+      () => CoAPResponse.text("again"),
+    );
+    const client = make();
+    assertEquals(
+      (await client.get(`coap+tcp://${LOOPBACK}:${again.address.port}/`)).text(),
+      "again",
+    );
+    let received = 0;
+    late!.on("data", ({ length }) => received += length);
+    await new Promise((resolve) => late!.on("close", resolve));
+    assertEquals(received > body.length, true);
+    idle!.destroy();
+  });
 });
 
 describe("TLS", () => {

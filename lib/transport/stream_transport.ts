@@ -206,7 +206,7 @@ export class ConnectionTransport implements StreamTransport {
   close(): Promise<void> {
     if (this.#closed === undefined) {
       this.flush();
-      for (const connection of this.#connections.values()) connection.close(true);
+      for (const connection of this.#connections.values()) connection.close(false);
       this.#connections.clear();
       this.#closed = this.#listener?.close() ?? Promise.resolve();
     }

@@ -13,7 +13,7 @@ import type {
   Opened,
   StreamTarget,
 } from "./stream.ts";
-import { builtinModule } from "./udp_socket.ts";
+import { builtinModule, defer } from "./udp_socket.ts";
 
 /** The port at which a server of CoAP over TLS need not know ALPN (RFC 8323 section 8.2). */
 const WITHOUT_ALPN = 5684;
@@ -208,7 +208,12 @@ async function listen(
     address: addressOf(bound.address, bound.port),
     ref: () => server.ref(),
     unref: () => server.unref(),
-    close: () => new Promise((resolve) => server.close(resolve)),
+    close: () =>
+      new Promise((resolve) => {
+        // It would call back when all connections have ended, too: the port is free before.
+        server.close(() => {});
+        defer(() => resolve());
+      }),
   };
 }
 

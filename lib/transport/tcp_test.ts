@@ -356,7 +356,7 @@ describe("connections", () => {
     const socket = bench.open();
     await bench.transport.close();
     await bench.transport.close();
-    assertEquals(socket.notes, ["end 1000"]);
+    assertEquals(socket.notes, ["end 10000"]);
     const late = bench.open();
     assertEquals(late.notes, ["end 1000"]);
     socket.receiver.data(frame(1));
