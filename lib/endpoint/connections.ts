@@ -68,7 +68,9 @@ export class Connections {
     const driver = this.#driver();
     let entry = this.#entries.get(key);
     const flow = entry?.flow ?? driver.accepted(scheme, host, port);
-    if (flow !== undefined) return { driver, flow };
+    if (flow !== undefined && driver.isOpen(flow)) return { driver, flow };
+    // It is just ending, and what ended with it is sent again.
+    if (entry?.flow !== undefined) entry = undefined;
     this.#checkHold(key, target);
     if (entry === undefined) {
       entry = new Entry((entry, holdOff) => this.#over(key, entry, holdOff));

@@ -48,6 +48,7 @@ export abstract class Pending implements Call {
   readonly #signal: AbortSignal | undefined;
   #driver: Driver | undefined = undefined;
   #id: ExchangeId = 0;
+  #reuses = false;
   #ended = false;
 
   /**
@@ -75,6 +76,11 @@ export abstract class Pending implements Call {
     return Infinity;
   }
 
+  /** Whether the way to the peer was there before. */
+  protected get reuses(): boolean {
+    return this.#reuses;
+  }
+
   /** Forgets the exchange beneath, which is over, to begin another. */
   protected beginAgain(): void {
     this.#driver = undefined;
@@ -91,6 +97,7 @@ export abstract class Pending implements Call {
     if (this.#signal?.aborted) return this.handleEvent();
     try {
       const route = find();
+      this.#reuses = !(route instanceof Promise);
       if (route instanceof Promise) {
         route.then((found) => this.#go(found)).catch((error) => this.fail(error));
       } else this.#go(route);

@@ -8,12 +8,14 @@ import type {
   RequestOptions,
   ResponseEvent,
 } from "../engine/types.ts";
+import { Code } from "../wire/code.ts";
+import type { UriParts } from "../wire/uri.ts";
 import { DownloadStream, Upload } from "./body.ts";
 import type { CacheMode } from "./cache.ts";
 import type { CallEvent } from "./driver.ts";
 import { checkTimeout } from "./endpoint_options.ts";
 import { methodName } from "./methods.ts";
-import { type CoAPRequestInit, makeOutline, type TransferProgress } from "./outgoing.ts";
+import { type CoAPRequestInit, isStream, makeOutline, type TransferProgress } from "./outgoing.ts";
 import { type ClientCore, Pending } from "./pending.ts";
 import type { Memory, Recall } from "./recall.ts";
 import { type CoAPResponse, received } from "./response.ts";
@@ -22,7 +24,7 @@ import type { Route } from "./sockets.ts";
 /** What is to be sent, and what for. */
 interface Job {
   readonly uri: string;
-  readonly scheme: string;
+  readonly parts: UriParts;
   readonly outline: Outline;
   readonly options: RequestOptions;
   /** The payload where it comes from a stream. */
@@ -64,7 +66,7 @@ export function startRequest(
   };
   const pending = new PendingRequest(client, `${methodName(code)} "${uri}"`, init.signal, {
     uri: String(uri),
-    scheme: parts.scheme,
+    parts,
     outline,
     options,
     upload,
@@ -86,15 +88,27 @@ export function refuseGroup({ flow }: Route): void {
   }
 }
 
+/** Methods that do the same once and twice (RFC 7252 section 5.8, RFC 8132 sections 2 and 3). */
+const IDEMPOTENT: ReadonlySet<number> = new Set([
+  Code.GET,
+  Code.PUT,
+  Code.DELETE,
+  Code.FETCH,
+  Code.iPATCH,
+]);
+
 /** A request without an outcome, or one whose response is still being read. */
 class PendingRequest extends Pending {
+  readonly #client: ClientCore;
   readonly #memory: Memory;
   readonly #job: Job;
+  #repeated = false;
   #recall: Recall | undefined = undefined;
   #download: DownloadStream | undefined = undefined;
 
   constructor(client: ClientCore, what: string, signal: AbortSignal | undefined, job: Job) {
     super(client.all, what, signal);
+    this.#client = client;
     this.#memory = client.memory;
     this.#job = job;
   }
@@ -106,7 +120,7 @@ class PendingRequest extends Pending {
   protected override send(route: Route): ExchangeId | undefined {
     refuseGroup(route);
     const { driver, flow } = route;
-    const { uri, scheme, outline, options, mode, onSend } = this.#job;
+    const { uri, parts: { scheme }, outline, options, mode, onSend } = this.#job;
     const recall = this.#recall = this.#memory.recall(scheme, flow, outline, mode);
     if (recall.answer === undefined) {
       const id = driver.request(flow, recall.request, options, this);
@@ -132,6 +146,27 @@ class PendingRequest extends Pending {
         return this.#job.onProgress?.({ direction, bytes, total });
       }
     }
+  }
+
+  override fail(error: unknown): void {
+    if (!this.#repeats(error)) super.fail(error);
+  }
+
+  /**
+   * A peer may have closed a connection that was not used for a while before the request came: it is sent once more, over
+   * a new one, where that does no harm.
+   */
+  #repeats(error: unknown): boolean {
+    const { parts, outline, upload } = this.#job;
+    if (
+      this.ended || this.#repeated || !this.reuses || !isStream(parts.scheme) ||
+      this.#download !== undefined || upload !== undefined || !IDEMPOTENT.has(outline.code) ||
+      !(error instanceof CoAPError && error.reason === "transport")
+    ) return false;
+    this.#repeated = true;
+    this.beginAgain();
+    this.#client.start(this, parts);
+    return true;
   }
 
   protected override failed(reason: unknown): void {

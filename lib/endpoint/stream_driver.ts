@@ -154,6 +154,11 @@ export class StreamDriver extends Driver implements StreamHandler {
 
   // -------------------------------------------------------------- connections
 
+  /** Whether a connection can be used. */
+  isOpen(flow: Flow): boolean {
+    return this.engine.isOpen(flow) === true;
+  }
+
   /** A connection that a peer has opened, by its address. */
   accepted(scheme: string, address: string, port: number): Flow | undefined {
     return this.#accepted.get(nameOf(scheme, address, port));

@@ -122,6 +122,51 @@ describe("connections of a client", () => {
     await sim.close();
   });
 
+  it("a request that finds its connection closed is sent once more, where that does no harm", async () => {
+    const sim = new StreamSimulation();
+    const methods: string[] = [];
+    const handler = ({ method }: { method: string }): CoAPResponse => {
+      methods.push(method);
+      return CoAPResponse.text(method);
+    };
+    const client = sim.client();
+    for (const method of ["GET", "PUT", "DELETE", "POST"]) {
+      const first = await sim.serve(handler);
+      await sim.run(client.get(STREAM_SERVER));
+      await first.close();
+      const second = await sim.serve(handler);
+      const response = client.request(method, STREAM_SERVER);
+      if (method === "POST") assertEquals((await sim.run(failure(response))).reason, "transport");
+      else assertEquals((await sim.run(response)).text(), method);
+      await second.close();
+      await sim.after(100);
+    }
+    assertEquals(methods, ["GET", "GET", "GET", "PUT", "GET", "DELETE", "GET"]);
+    // Once: a server that closes every connection does not get it for ever.
+    const peers: RawConnection[] = [];
+    await sim.network.listen({}, (socket) => {
+      const peer = new RawConnection();
+      peer.socket = socket;
+      peers.push(peer);
+      peer.send({ code: Code.CSM });
+      return peer;
+    });
+    const answered = client.get(STREAM_SERVER);
+    await sim.after(100);
+    peers[0]!.read();
+    peers[0]!.send({ code: Code.Content, token: peers[0]!.read()!.token });
+    await sim.run(answered);
+    const lost = failure(client.get(STREAM_SERVER));
+    await sim.after(100);
+    sim.network.cut();
+    await sim.after(100);
+    assertEquals(peers.length, 2);
+    sim.network.cut();
+    assertEquals((await sim.run(lost)).reason, "transport");
+    await sim.rest();
+    await sim.close();
+  });
+
   it("bodies of any size arrive whatever the portions, from 40 seeds", async () => {
     for (let seed = 1; seed <= 40; seed++) {
       const random = new SeededRandom(seed);
