@@ -78,7 +78,11 @@ async function listenNode(
   if (coap !== undefined) {
     const name: string = "ws";
     const { WebSocketServer } = await import(name) as WsModule;
-    const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => "coap" });
+    const sockets = new WebSocketServer({
+      noServer: true,
+      handleProtocols: () => "coap",
+      maxPayload: 16 * 1024 * 1024, // twice what a message may have; it is 100 MiB by default
+    });
     server.on("upgrade", (incoming, socket, head) => {
       const headers = new Headers();
       for (const [key, value] of Object.entries(incoming.headers)) headers.set(key, String(value));
@@ -98,7 +102,9 @@ async function listenNode(
 
 /** The part of the package `ws` that is used; it has no types of its own. */
 interface WsModule {
-  WebSocketServer: new (options: { noServer: true; handleProtocols(): string }) => {
+  WebSocketServer: new (
+    options: { noServer: true; maxPayload: number; handleProtocols(): string },
+  ) => {
     handleUpgrade(
       request: unknown,
       socket: unknown,

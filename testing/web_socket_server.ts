@@ -114,6 +114,7 @@ export async function upgradeFor(
 interface WsModule {
   WebSocketServer: new (options: {
     noServer: true;
+    maxPayload: number;
     handleProtocols: (protocols: Set<string>) => string | false;
   }) => {
     handleUpgrade(
@@ -130,7 +131,11 @@ async function upgradeOnNode(
   tls: Identity | undefined,
 ): Promise<UpgradingServer> {
   const { WebSocketServer } = await import(WS) as WsModule;
-  const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => "coap" });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    handleProtocols: () => "coap",
+    maxPayload: 16 * 1024 * 1024, // as Bun has it; it is 100 MiB by default
+  });
   const refuse: RequestListener = (_request, response) => response.writeHead(400).end();
   const http = tls === undefined
     ? process.getBuiltinModule("node:http").createServer(refuse)
