@@ -267,11 +267,18 @@ export interface Limits {
   /**
    * Bytes that a connection's peer has not taken yet. Beyond it nothing is read from it and its notifications wait, the
    * newest alone; it may be exceeded by one message, and by responses that are larger than those before: so many requests
-   * are read at a time as there is room for responses of that size, 16 at the beginning.
+   * are read at a time as there is room for responses of that size, 16 at the beginning. What would exceed it by more than
+   * `messageBytes` is answered 5.03.
    *
    * @default {1048576}
    */
   sendBytes: number;
+  /**
+   * The same over all connections. Beyond it the connection is aborted that has not taken what it was sent for longest.
+   *
+   * @default {67108864}
+   */
+  unsentBytes: number;
   /**
    * Requests of one connection at the application. Beyond it nothing is read from the connection.
    *
@@ -301,6 +308,7 @@ export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
   messageBytes: 8 * 1024 * 1024 + 1024,
   receiveBytes: 64 * 1024 * 1024,
   sendBytes: 1024 * 1024,
+  unsentBytes: 64 * 1024 * 1024,
   requestsPerConnection: 256,
 });
 

@@ -66,10 +66,20 @@ const HOSTNAME = "127.0.0.1";
 /** A package without types. */
 const WS: string = "ws";
 
-/** Why there is no such server here, or undefined. */
+/**
+ * Why there is no such server here, or undefined.
+ *
+ * @throws {Error} where it is missing although it has to be there
+ */
 export async function noUpgrades(): Promise<string | undefined> {
   if (Deno !== undefined || Bun !== undefined) return undefined;
-  return await import(WS).then(() => undefined, () => "ws is not installed");
+  try {
+    await import(WS);
+    return undefined;
+  } catch (cause) {
+    if (process.env.COAP_REQUIRE_PEERS === "1") throw new Error("ws can not be loaded", { cause });
+    return "ws is not installed";
+  }
 }
 
 /** Starts the server of the runtime: it hands sockets for CoAP to `server` and refuses everything else. */

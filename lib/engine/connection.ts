@@ -93,6 +93,8 @@ export class Connection implements Timed {
   unsent = 0;
   /** Since when they are more than the limit, ms; -1 where they are not. */
   fullSince = -1;
+  /** Whether it has to go because its bytes are the oldest of too many. */
+  overdue = false;
   /** Whether the transport was told not to hand on more. */
   paused = false;
   /** Observers with a state that could not leave. */

@@ -38,6 +38,7 @@ export function ping(now: number, connection: Connection, { pongTimeout }: Times
 /** When to look at it, ms. That is rather too often than to set the timer with each message. */
 export function dueAt(now: number, connection: Connection, times: Times): number {
   const { phase, peer, fullSince, unsent } = connection;
+  if (connection.overdue) return now;
   let at = Math.min(connection.wholeBy, connection.closedBy);
   if (fullSince >= 0) at = Math.min(at, fullSince + allowance(unsent, times));
   if (phase === Phase.Opening) return Math.min(at, connection.openedAt + times.csmTimeout);
@@ -56,7 +57,8 @@ export function judge(now: number, connection: Connection, times: Times): [numbe
   if (phase === Phase.Opening && now >= connection.openedAt + times.csmTimeout) {
     return [Verdict.Abort, "No CSM in time"];
   }
-  if (fullSince >= 0 && now >= fullSince + allowance(unsent, times)) {
+  const isLate = fullSince >= 0 && now >= fullSince + allowance(unsent, times);
+  if (isLate || connection.overdue) {
     return [Verdict.Abort, "Messages are not taken"];
   }
   if (phase !== Phase.Open && phase !== Phase.Released) return [Verdict.Wait, ""];

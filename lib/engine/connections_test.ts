@@ -177,6 +177,68 @@ describe("a peer that does not read", () => {
     assertEquals(asksAll(), 18);
   });
 
+  it("is answered 5.03 what would be more than sendBytes and one message", () => {
+    const limits = { sendBytes: 64_000, messageBytes: 100_000 };
+    const bench = new ConnectedBench({ limits });
+    const peer = bench.connect();
+    peer.sends("7.01", { options: [[2, 1_000_000]] });
+    peer.reads();
+    assertEquals(bench.nextEvent().type, "ready");
+    const asks = (count: number): number[] =>
+      Array.from({ length: count }, (_, i) => {
+        peer.sends("0.01", { token: (i + 0x1000).toString(16), options: [[6], [11, "s"]] });
+        return bench.asked();
+      });
+    // Small answers at first, so that many more requests are let in.
+    for (const id of asks(16)) bench.answers(id, "x");
+    bench.takes(peer);
+    peer.unread.length = 0;
+    const ids = asks(200);
+    for (const id of ids) {
+      bench.does((engine, now) =>
+        engine.respond(now, id, { code: Code.Content, payload: bytes(30_000) }, { observe: "/s" })
+      );
+    }
+    const codes = peer.unread.map(({ code }) => code);
+    const whole = codes.filter((code) => code === Code.Content).length;
+    assertEquals(whole, Math.floor((limits.sendBytes + limits.messageBytes) / 30_000));
+    assertEquals(codes.filter((code) => code === Code.ServiceUnavailable).length, 200 - whole);
+    assert(peer.unread.at(-1)!.options.some(({ number }) => number === 14), "Max-Age is missing");
+    assertEquals(bench.engine.stats.rejectedLimit, 200 - whole);
+    // Who was refused observes nothing.
+    assertEquals(bench.engine.countObservers("/s"), whole);
+    assert(peer.untaken < limits.sendBytes + limits.messageBytes + 200 * 16);
+  });
+
+  it("is given up where too much waits over all connections and its bytes are the oldest", () => {
+    const bench = new ConnectedBench({ limits: { sendBytes: 64_000, unsentBytes: 250_000 } });
+    const peers = Array.from({ length: 5 }, () => bench.greet([[2, 1_000_000]]));
+    for (const peer of peers) bench.takes(peer);
+    const asksFor = (peer: ConnectedPeer, size: number): void => {
+      peer.sends("0.01", { token: "aa" });
+      bench.answers(bench.asked(), bytes(size));
+    };
+    for (const peer of peers) asksFor(peer, 60_000); // none of them is full
+    bench.takes(peers[0]!); // it was the first, and reads
+    peers.forEach((peer) => assertEquals(peer.reads().payload.length, 60_000));
+    bench.after(0);
+    bench.noEvents();
+    asksFor(peers[0]!, 60_000);
+    assertEquals(peers[0]!.reads().payload.length, 60_000);
+    bench.after(0);
+    peers[1]!.isAborted("Messages are not taken");
+    bench.after(0);
+    bench.noEvents();
+    for (const peer of peers) {
+      if (peer === peers[1]) bench.does((engine, now) => engine.disconnected(now, peer.flow, ""));
+      else bench.takes(peer);
+    }
+    // Nothing is counted twice: the same again gives up nobody.
+    for (const peer of peers.filter((peer) => peer !== peers[1])) asksFor(peer, 60_000);
+    bench.after(0);
+    bench.noEvents();
+  });
+
   it("gets the newest state when it reads, and our requests then", () => {
     const bench = new ConnectedBench(LIMITS);
     const peer = bench.greet();

@@ -45,6 +45,8 @@ export interface MessageLayer extends SentLayer {
   refusal(flow: Flow): CoAPError;
   /** Size of the largest message to a peer, bytes as `encode` writes it. */
   largest(peer: Peer): number;
+  /** Whether a response of so many bytes may wait for a peer that does not take what it is sent. */
+  takes(peer: Peer, bytes: number): boolean;
 
   /** Sends a message as soon as the peer may be sent one. */
   send(now: number, sent: Sent): void;

@@ -554,6 +554,11 @@ export class Reliability implements MessageLayer {
     return MAX_DATAGRAM;
   }
 
+  /** A datagram leaves, whether anybody takes it or not. */
+  takes(): boolean {
+    return true;
+  }
+
   #idle(now: number, peer: Peer): boolean {
     return peer.holds === 0 && peer.answered === 0 &&
       (peer.sent === undefined || peer.sent.size === 0) &&

@@ -232,6 +232,10 @@ export class Serving {
     if (exchange === undefined) return;
     exchange.report = options.report ?? false;
     const confirmable = options.confirmable ?? exchange.request.type === MessageType.Confirmable;
+    if (!this.#host.layer.takes(exchange.peer, outline.payload?.length ?? 0)) {
+      this.#host.shared.stats.rejectedLimit++;
+      outline = this.#busy(Code.ServiceUnavailable);
+    }
     // Notifications have no leisure: who asks a group becomes no observer.
     const observed = options.observe !== undefined && isSuccess(outline.code) &&
       !exchange.flow.multicast && asksToObserve(exchange.request);

@@ -49,6 +49,9 @@ export class Signaling implements MessageLayer {
   readonly #codec: { extendedTokens: boolean; length: false };
   readonly #csm: readonly Option[];
   #lastPeer = 0;
+  /** Bytes that peers have not taken, and their connections, those with the oldest bytes first. */
+  #unsent = 0;
+  readonly #untaken: Set<Connection> = new Set();
 
   constructor(shared: Shared, upper: Upper, times: Readonly<ConnectionParameters>) {
     this.#shared = shared;
@@ -111,7 +114,7 @@ export class Signaling implements MessageLayer {
   writable(now: number, flow: Flow): void {
     const connection = this.#connection(flow);
     if (connection === undefined) return;
-    connection.unsent = 0;
+    this.#taken(connection);
     if (!connection.isFull) return this.#resume(connection);
     connection.fullSince = -1;
     for (let sent = connection.peer.firstWaiting; sent !== undefined && !connection.isFull;) {
@@ -222,6 +225,7 @@ export class Signaling implements MessageLayer {
     for (const pinger of [...connection.pings.values()]) pinger.onLost(now, reason, detail);
     connection.pings.clear();
     connection.waiting.clear();
+    this.#taken(connection);
     this.peers.remove(peer);
   }
 
@@ -237,7 +241,8 @@ export class Signaling implements MessageLayer {
     const [verdict, detail] = judge(now, connection, this.#times);
     switch (verdict) {
       case Verdict.Abort:
-        return this.#abort(now, connection, detail);
+        this.#abort(now, connection, detail);
+        return this.#relieve(now);
       case Verdict.Close:
         return this.#close(now, connection, "transport", detail, false);
       case Verdict.Release:
@@ -415,14 +420,41 @@ export class Signaling implements MessageLayer {
   }
 
   #emit(now: number, connection: Connection, bytes: Uint8Array): void {
+    if (connection.phase === Phase.Closed) return;
     const message = withoutLength(bytes);
+    if (connection.unsent === 0) this.#untaken.add(connection);
+    this.#unsent += message.length;
     connection.unsent += message.length;
     connection.unheard += message.length;
+    if (this.#unsent > this.#shared.limits.unsentBytes) this.#relieve(now);
     if (connection.unsent > this.#shared.limits.sendBytes && !connection.isFull) {
       connection.fullSince = now;
       this.#arm(now, connection);
     }
     this.#outbox.emit(connection.flow, message);
+  }
+
+  /** What was sent on a connection does not wait any more. */
+  #taken(connection: Connection): void {
+    this.#untaken.delete(connection);
+    this.#unsent -= connection.unsent;
+    connection.unsent = 0;
+    connection.overdue = false;
+  }
+
+  /** Where too much waits, gives up the connection with the oldest bytes, but not in the middle of what it is doing. */
+  #relieve(now: number): void {
+    if (this.#unsent <= this.#shared.limits.unsentBytes) return;
+    const oldest = this.#untaken.values().next().value!;
+    if (oldest.overdue) return;
+    oldest.overdue = true;
+    this.#arm(now, oldest);
+  }
+
+  takes(peer: Peer, bytes: number): boolean {
+    const { isFull, unsent } = peer.connection!;
+    const { sendBytes, messageBytes } = this.#shared.limits;
+    return !isFull || unsent + bytes <= sendBytes + messageBytes;
   }
 
   /** Sends a ping. Answers how it is taken back. */
