@@ -135,8 +135,7 @@ describe("the report", () => {
   };
   const report: Report = {
     environment: { CPU: "a CPU" },
-    settings: { rounds: 3, seconds: 1, warmUp: 1, divisor: 1 },
-    rows: [rowReport(ROWS[0]!, outcome)],
+    rows: [rowReport(ROWS[0]!, { rounds: 3, seconds: 1, warmUp: 1, divisor: 1 }, outcome)],
   };
 
   it("says which targets were reached", () => {

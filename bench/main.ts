@@ -92,7 +92,7 @@ async function runRows(rows: readonly Row[], settings: Settings, folder: string)
   const known = new Map(earlierRows(folder).map((row) => [row.name, row]));
   for (const row of rows) {
     settings.log(`${row.name}: ${row.title}`);
-    const report = rowReport(row, await row.run(settings));
+    const report = rowReport(row, settings, await row.run(settings));
     known.set(row.name, report);
     for (const target of report.targets) {
       const { text, ratio, wanted, unit = "", below } = target;
@@ -104,10 +104,8 @@ async function runRows(rows: readonly Row[], settings: Settings, folder: string)
       );
     }
   }
-  const { rounds, seconds, warmUp, divisor } = settings;
   return {
     environment: environment(),
-    settings: { rounds, seconds, warmUp, divisor },
     rows: ROWS.flatMap(({ name }) => known.get(name) ?? []),
   };
 }

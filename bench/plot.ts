@@ -3,7 +3,7 @@
 import { isReached, type Report, shown } from "./report.ts";
 
 const WIDTH = 960;
-const LEFT = 440;
+const LEFT = 480;
 const RIGHT = 110;
 const LINE = 20;
 const HEAD = 30;

@@ -1,25 +1,32 @@
 /** What a run gave, as Markdown and JSON. @module */
 
-import { median, type Outcome, type Row, type Target } from "./harness.ts";
+import { median, type Outcome, type Row, type Settings, type Target } from "./harness.ts";
 
 /** A whole run. */
 export interface Report {
   /** Where and with what it was made. */
   readonly environment: Record<string, string>;
-  readonly settings: { rounds: number; seconds: number; warmUp: number; divisor: number };
   readonly rows: RowReport[];
 }
 
+/** How long a row was measured. */
+export type Length = Pick<Settings, "rounds" | "seconds" | "warmUp" | "divisor">;
+
 /** One row of a run. */
 export interface RowReport extends Outcome {
+  readonly length: Length;
   readonly name: string;
   readonly title: string;
   readonly method: string;
 }
 
 /** A row with what came of it. */
-export function rowReport({ name, title, method }: Row, outcome: Outcome): RowReport {
-  return { name, title, method, ...outcome };
+export function rowReport(
+  { name, title, method }: Row,
+  { rounds, seconds, warmUp, divisor }: Length,
+  outcome: Outcome,
+): RowReport {
+  return { name, title, method, length: { rounds, seconds, warmUp, divisor }, ...outcome };
 }
 
 /** Whether a target was reached. */
@@ -41,8 +48,10 @@ function targetLine(target: Target): string {
   return `| ${text} | ${shown(ratio)}${unit} | ${limit} | ${word} |`;
 }
 
-function rowMarkdown({ title, method, figures, targets, notes }: RowReport): string {
-  const lines = [`## ${title}`, "", method, ""];
+function rowMarkdown({ title, method, length, figures, targets, notes }: RowReport): string {
+  const { rounds, seconds, warmUp } = length;
+  const how = `Rounds: ${rounds}, of ${seconds} s each after ${warmUp} s of the same load.`;
+  const lines = [`## ${title}`, "", `${method} ${how}`, ""];
   if (targets.length > 0) {
     lines.push(
       "| ratio | is | wanted | |",
@@ -72,8 +81,7 @@ function rowMarkdown({ title, method, figures, targets, notes }: RowReport): str
 }
 
 /** The report as a page. */
-export function toMarkdown({ environment, settings, rows }: Report): string {
-  const { rounds, seconds, warmUp } = settings;
+export function toMarkdown({ environment, rows }: Report): string {
   const targets = rows.flatMap((row) => row.targets);
   const reached = targets.filter(isReached).length;
   return [
@@ -82,8 +90,7 @@ export function toMarkdown({ environment, settings, rows }: Report): string {
     `${reached} of ${targets.length} targets reached. Only the ratios count: the machine is a small virtual one.`,
     "",
     ...Object.entries(environment).map(([name, value]) => `- ${name}: ${value}`),
-    `- median of ${rounds} rounds of ${seconds} s each after ${warmUp} s of the same load; every other ` +
-    "round in reverse order",
+    "- the median of the rounds counts; every other round goes in reverse order",
     "",
     "![Ratios](ratios.svg)",
     "",

@@ -20,6 +20,10 @@ function measureOf(atOnce: number): string {
   return atOnce === 1 ? "GETs/s, one after the other" : `GETs/s, ${atOnce} at once`;
 }
 
+function costOf(atOnce: number): string {
+  return `processor time, µs each, ${atOnce} at once`;
+}
+
 function sleep(seconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 }
@@ -39,10 +43,16 @@ async function measure(
       await program.line();
       await sleep(settings.warmUp);
       const before = Number(await program.ask(""));
+      const used = program.cpu;
       const start = performance.now();
       await sleep(settings.seconds);
       const after = Number(await program.ask(""));
-      figures.add(name, measureOf(atOnce), (after - before) / (performance.now() - start) * 1000);
+      const count = after - before;
+      figures.add(name, measureOf(atOnce), count / (performance.now() - start) * 1000);
+      const all = program.cpu;
+      if (used !== undefined && all !== undefined) {
+        figures.add(name, costOf(atOnce), (all - used) * 1e6 / count);
+      }
     } finally {
       await program.stop();
       await server.stop();
@@ -78,6 +88,10 @@ async function run(settings: Settings): Promise<Outcome> {
   const pair = ["ours on Node", "node-coap on Node"] as const;
   figures.ratio(targets, measureOf(1), pair, 3, "ours to node-coap, one after the other");
   figures.ratio(targets, measureOf(64), pair, 4, "ours to node-coap, 64 at once");
+  const costs = [pair[1], pair[0]] as const;
+  const by = "by processor time";
+  figures.ratio(targets, costOf(1), costs, 3, `ours to node-coap, one after the other, ${by}`);
+  figures.ratio(targets, costOf(64), costs, 4, `ours to node-coap, 64 at once, ${by}`);
   return { figures: figures.list, targets, notes: [] };
 }
 

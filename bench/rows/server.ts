@@ -25,6 +25,10 @@ function measureOf(window: number): string {
   return `requests/s, window ${window}`;
 }
 
+function costOf(window: number): string {
+  return `processor time, µs each, window ${window}`;
+}
+
 /** Loads a server that was just started, at first to warm it up. */
 async function loadFresh(
   name: string,
@@ -46,7 +50,7 @@ async function loadFresh(
       if (before !== undefined && after !== undefined) {
         figures.add(
           name,
-          `processor time, µs each, window ${window}`,
+          costOf(window),
           (after - before) * 1e6 / answered,
         );
       }
@@ -94,14 +98,12 @@ async function run(settings: Settings): Promise<Outcome> {
   const figures = await measureRounds(serverVariants(settings), settings);
   const targets: Target[] = [];
   for (const [window] of WINDOWS) {
-    const compare = (own: string, other: string, wanted: number): void =>
-      figures.ratio(
-        targets,
-        measureOf(window),
-        [own, other],
-        wanted,
-        `${own} to ${other}, window ${window}`,
-      );
+    const compare = (own: string, other: string, wanted: number): void => {
+      const text = `${own} to ${other}, window ${window}`;
+      figures.ratio(targets, measureOf(window), [own, other], wanted, text);
+      // Where other programs run as well, the rates are theirs to decide; processor time is not.
+      figures.ratio(targets, costOf(window), [other, own], wanted, `${text}, by processor time`);
+    };
     compare("ours on Bun", "libcoap", 1.25);
     compare("ours on Bun", "echo on Bun (sendMany)", 0.5);
     compare("ours on Node", "echo on Node (dgram)", 0.85);
