@@ -59,7 +59,7 @@ export function spoil(mutant: Mutant): (bind: Bind) => Bind {
         const changed = receive(bytes, messageOf(bytes), reply, flow.key);
         if (changed !== undefined) handler.receive(flow, changed);
       },
-      turn: () => handler.turn(),
+      turn: (more) => handler.turn(more),
       error: (error, flow) => handler.error(error, flow),
     });
     if (send === undefined && !elsewhere) return transport;

@@ -17,6 +17,8 @@ export class Recorder implements TransportHandler {
   readonly received: Received[] = [];
   readonly errors: { error: Error; flow?: Flow }[] = [];
   turns = 0;
+  /** Whether there may have been more to read then. */
+  more = false;
   /** Datagrams received when the last turn came. */
   seenByTurn = 0;
   /** What a test does when a datagram arrives. */
@@ -29,8 +31,9 @@ export class Recorder implements TransportHandler {
     this.onReceive?.(flow, bytes);
   }
 
-  turn(): void {
+  turn(more = false): void {
     this.turns++;
+    this.more = more;
     this.seenByTurn = this.received.length;
     this.#wake();
   }

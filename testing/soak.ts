@@ -206,7 +206,14 @@ export class Soak {
       await this.#server.close();
       this.#forget(this.#server);
       await this.#pause(this.#random.float() * 1500);
-      await this.#serve();
+      try {
+        await this.#serve();
+      } catch (error) {
+        // Somebody else has got the port meanwhile.
+        if ((error as CoAPError).reason !== "transport") throw error;
+        this.#port = 0;
+        await this.#serve();
+      }
       this.report.restarts++;
     }
   }

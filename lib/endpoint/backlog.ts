@@ -4,15 +4,14 @@
 const BUFFER_SIZE = 212_992;
 /** What a small datagram takes there, bytes. */
 const PLACE = 768;
-/** A pause after which the socket was empty, ms: with something to read there is none. */
-const PAUSE = 1;
 /** Datagrams that have to be slow: one may be the collector of garbage, or another process. */
 const SLOW = 8;
 
 /**
- * How long the datagram that was just read may have waited. No runtime tells when one arrived, but this is known: with
- * nothing to read there is a pause, and after as many datagrams as the buffer holds everything is newer than the first
- * of them. Where neither has happened for `maxWait`, and it is not one stall alone, a request may be that late.
+ * How long the datagram that was just read may have waited. No runtime tells when one arrived, but this is known: after a
+ * turn that was not full nothing was left to read, and after as many datagrams as the buffer holds everything is newer
+ * than the first of them. Where neither has happened for `maxWait`, and it is not one stall alone, a request may be that
+ * late. Clients that wait for each response are never so many that turns stay full, unless they are dozens.
  */
 export class Backlog {
   readonly #maxWait: number;
@@ -20,7 +19,9 @@ export class Backlog {
   /** Time that a datagram takes on average where a full buffer takes `maxWait`, ms. */
   #slowFrom = 0;
   /** When the last datagram was read or the turn ended, ms. */
-  #last = -Infinity;
+  #last = 0;
+  /** Whether the last turn left nothing to read. */
+  #empty = true;
   /** The present run of datagrams: since when, how many, and how many of them took long. */
   #since = 0;
   #count = 0;
@@ -38,21 +39,22 @@ export class Backlog {
     this.#slowFrom = this.#maxWait / this.#places;
   }
 
-  /** A datagram was read, the first of a turn or a further one. */
-  read(now: number, first: boolean): void {
-    const passed = now - this.#last;
-    if (this.#count >= this.#places || (first && passed > PAUSE)) {
+  /** A datagram was read. */
+  read(now: number): void {
+    if (this.#count >= this.#places || this.#empty) {
       this.#since = now;
       this.#count = this.#slow = 0;
-    } else if (passed > this.#slowFrom) this.#slow++;
+      this.#empty = false;
+    } else if (now - this.#last > this.#slowFrom) this.#slow++;
     this.#last = now;
     this.#count++;
   }
 
-  /** What was read is done. */
-  turned(now: number): void {
+  /** What was read is done; `more` where the buffer may not have been empty then. */
+  turned(now: number, more: boolean): void {
     if (now - this.#last > this.#slowFrom) this.#slow++;
     this.#last = now;
+    this.#empty = !more;
   }
 
   /** Whether what was read last may have waited too long. */

@@ -15,11 +15,11 @@ class Loop {
 
   /** Reads and handles a datagram. Answers whether it was late. */
   handles(work: number): boolean {
-    this.backlog.read(this.now, this.#read % this.#perTurn === 0);
+    this.backlog.read(this.now);
     const late = this.backlog.isLate;
     this.now += late ? 0.02 : work;
     if (++this.#read % this.#perTurn === 0) {
-      this.backlog.turned(this.now);
+      this.backlog.turned(this.now, true);
       this.now += 0.2;
     }
     return late;
@@ -27,7 +27,7 @@ class Loop {
 
   /** Finds nothing to read. */
   pauses(ms: number): void {
-    this.backlog.turned(this.now);
+    this.backlog.turned(this.now, false);
     this.#read = 0;
     this.now += ms;
   }
@@ -74,6 +74,16 @@ describe("Backlog", () => {
     for (let n = 0; n < 1000; n++) {
       for (let i = 0; i < 10; i++) assert(!loop.handles(20));
       loop.pauses(2);
+    }
+  });
+
+  it("a turn that was not full: nothing was left to read, and nothing is late", () => {
+    for (const [perTurn, pause] of [[1, 0], [1, 0.1], [31, 0]] as const) {
+      const loop = new Loop(32);
+      for (let n = 0; n < 3000; n++) {
+        assert(!loop.handles(5), `${perTurn} in a turn, ${n}`);
+        if (n % perTurn === 0) loop.pauses(pause);
+      }
     }
   });
 

@@ -340,7 +340,7 @@ export class Driver implements TransportHandler {
     if (this.closing !== undefined) return;
     const now = this.clock.now();
     const { backlog } = this.options;
-    if (backlog !== undefined) backlog.read(now, !this.turning);
+    if (backlog !== undefined) backlog.read(now);
     this.turning = true;
     if (this.options.onMessage !== undefined) this.show("in", flow, bytes, now);
     const { maxDatagramSize } = this.options;
@@ -352,11 +352,12 @@ export class Driver implements TransportHandler {
   }
 
   /** @ignore */
-  turn(): void {
+  turn(more = false): void {
     this.turning = false;
+    if (more) this.#tick(); // the timer may have to wait for long
     this.flush();
     const { backlog } = this.options;
-    if (backlog !== undefined) backlog.turned(this.clock.now());
+    if (backlog !== undefined) backlog.turned(this.clock.now(), more);
   }
 
   /** @ignore */
@@ -384,10 +385,14 @@ export class Driver implements TransportHandler {
   #expire(): void {
     this.#timer = undefined;
     this.#armedFor = Infinity;
+    this.#tick();
+    this.flush();
+  }
+
+  #tick(): void {
     const now = this.clock.now();
     // An early timer (a request has ended meanwhile, a clamped delay) is only set again.
     if (this.engine.deadline <= now) this.engine.tick(now);
-    this.flush();
   }
 
   /** Sends what is ready to leave. */

@@ -6,6 +6,7 @@ import type { Flow } from "../flow.ts";
 import type { Bind, Transport, TransportHandler } from "../transport/transport.ts";
 import { Code } from "../wire/code.ts";
 import { decode, encode, type MessageInit, MessageType } from "../wire/message.ts";
+import type { Clock } from "./clock.ts";
 import { type Call, type CallEvent, Driver, type DriverOptions } from "./driver.ts";
 
 const PEER: Flow = { key: "peer", address: "192.0.2.1", port: 5683, multicast: false };
@@ -118,6 +119,22 @@ describe("Driver", () => {
     assertEquals(probe.take(), ["send 2 69", "send 2 69", "flush"]);
     await settle();
     assertEquals(probe.take(), []);
+  });
+
+  it("a turn with more to read does what is due", async () => {
+    let blocked = 0;
+    const slow: Clock = {
+      now: () => clock.now() + blocked,
+      setTimer: (callback, at) => clock.setTimer(callback, at),
+      clearTimer: (timer) => clock.clearTimer(timer as Parameters<ManualClock["clearTimer"]>[0]),
+    };
+    await start({ clock: slow, keepAlive: true, serve: true, onRequest: () => {} });
+    receive(GET);
+    probe.handler!.turn(true);
+    assertEquals(probe.take(), []);
+    blocked = 1000;
+    probe.handler!.turn(true);
+    assertEquals(probe.take(), ["send 2 0", "flush"]); // the empty acknowledgement
   });
 
   it("answers later in a turn of its own", async () => {

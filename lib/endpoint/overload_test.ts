@@ -197,13 +197,34 @@ describe("a handler that blocks the process for 20 ms", () => {
           this.#blocked += Math.max(0.01, begin + sent * 1000 / perSecond - this.now);
           continue;
         }
-        for (const { flow, bytes } of this.#buffer.splice(0, 32)) {
-          this.#handler.receive(flow, bytes);
-          this.#blocked += 0.02;
-        }
-        this.#handler.turn();
-        this.#blocked += 0.1;
+        this.#read();
       }
+    }
+
+    /** So many clients, each of which asks again as soon as it has its answer. */
+    loop(clients: number, seconds: number): void {
+      const end = this.now + seconds * 1000;
+      let id = 0;
+      for (let asked = 0; this.now < end; id++) {
+        for (; asked < this.replies.length + clients; asked++) {
+          const port = 1000 + asked;
+          const flow = { key: `p:${port}`, address: "192.0.2.1", port, multicast: false };
+          this.#askedAt.set(`${flow.key} ${id}`, this.now);
+          this.#buffer.push({ flow, bytes: encode({ code: Code.GET, id }) });
+        }
+        this.#blocked += 0.1;
+        this.#read();
+      }
+    }
+
+    #read(): void {
+      const read = this.#buffer.splice(0, 32);
+      for (const { flow, bytes } of read) {
+        this.#handler.receive(flow, bytes);
+        this.#blocked += 0.02;
+      }
+      this.#handler.turn(read.length === 32);
+      this.#blocked += 0.1;
     }
 
     /** Answers of a code: how many, and the longest time that one took, ms. */
@@ -234,6 +255,15 @@ describe("a handler that blocks the process for 20 ms", () => {
     server.load(200, 30);
     assertEquals(server.summary(Code.ServiceUnavailable).count, 0);
     assert(server.summary(Code.Content).longest > 5000);
+  });
+
+  it("clients that wait for each answer before they ask again: nothing is shed", async () => {
+    for (const clients of [1, 4, 16]) {
+      const server = await new Blocked().start();
+      server.loop(clients, 30);
+      assertEquals(server.summary(Code.ServiceUnavailable).count, 0);
+      assert(server.summary(Code.Content).count >= 1400);
+    }
   });
 
   it("40 requests per second, below its capacity: nothing is shed", async () => {

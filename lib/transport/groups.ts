@@ -128,7 +128,7 @@ class GroupedTransport implements Transport {
   ): Promise<void> {
     const { receiveBufferSize } = options;
     const handler = this.#handler;
-    const turn = (): void => handler.turn();
+    const turn = (more?: boolean): void => handler.turn(more);
     const error = (error: Error, flow?: Flow): void => handler.error(error, flow);
     const unicast = { ...options, reuseAddress: this.#shared || options.reuseAddress };
     this.#unicast = await adapter.bind(unicast, {

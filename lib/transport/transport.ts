@@ -6,8 +6,11 @@ import type { Address, Flow } from "../flow.ts";
 export interface TransportHandler {
   /** A datagram arrived. `bytes` is a plain `Uint8Array` that the receiver owns. */
   receive(flow: Flow, bytes: Uint8Array): void;
-  /** The datagrams that were waiting have been handed over: the time to send what they caused. */
-  turn(): void;
+  /**
+   * Datagrams that were waiting have been handed over: the time to send what they caused. `more` where others may wait
+   * already, as many as came.
+   */
+  turn(more?: boolean): void;
   /**
    * The network reported a failure (ICMP, an unreachable route, a full buffer). The transport lives on.
    * `flow` names the peer where the runtime tells; the error is the runtime's own, with the system's

@@ -53,6 +53,8 @@ export function bindUdpBun(
 }
 
 class BunTransport extends UdpTransport {
+  /** It reads until nothing waits. */
+  protected readonly readsAtOnce: number = Infinity;
   readonly #socket: BunSocket;
   /** Bytes, port and address of each datagram: the argument of `sendMany`. */
   readonly #queue: (Uint8Array | number | string)[] = [];

@@ -54,6 +54,14 @@ const codes = (recorder: Recorder): unknown[] =>
   recorder.errors.map(({ error, flow }) => [(error as { code?: string }).code, flow?.key]);
 
 describe("UDP on Bun, when the system is not willing", () => {
+  it("a load that never lets it come to an end: turns end all the same", async () => {
+    const { events, recorder } = await fake(count);
+    for (let n = 0; n < 200; n++) events.data({}, new Uint8Array(4), 9, "127.0.0.1");
+    assertEquals([recorder.turns, recorder.more, recorder.seenByTurn], [3, true, 192]);
+    await recorder.until("the last turn", () => recorder.turns === 4);
+    assertEquals([recorder.more, recorder.seenByTurn], [false, 200]);
+  });
+
   it("sends a turn's datagrams with one call", async () => {
     const socket = await fake(count);
     sendNumbers(socket.transport, socket.flow, 16);

@@ -60,6 +60,8 @@ export function bindUdpDeno(
 }
 
 class DenoTransport extends UdpTransport {
+  /** 128 operations, sends among them, then others have their turn. */
+  protected readonly readsAtOnce: number = 32;
   readonly #socket: DenoSocket;
   readonly #keepAlive = new KeepAlive();
   readonly #loops: Promise<void>[] = [];

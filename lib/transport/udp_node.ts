@@ -115,6 +115,7 @@ function abandon(socket: DgramSocket): void {
 }
 
 class NodeTransport extends UdpTransport {
+  protected readonly readsAtOnce: number;
   readonly #socket: DgramSocket;
   readonly #keepAlive: KeepAlive | undefined;
   /** The one peer of a connected socket. */
@@ -182,6 +183,9 @@ class NodeTransport extends UdpTransport {
   ) {
     super(address, socket.address().port, handler);
     this.#socket = socket;
+    // What libuv reads in a row, and what Deno and Bun do at least in its place.
+    const windows = builtinModule<OsModule>("node:os")?.platform() === "win32";
+    this.readsAtOnce = windows ? 8 : 32;
     this.#keepAlive = keepAlive;
     this.#peer = connect && this.flow(connect.address, connect.port);
   }

@@ -45,6 +45,8 @@ export const SEND_QUEUE_LIMIT: number = 16 * 1024 * 1024;
 export const DATAGRAM_OVERHEAD = 128;
 /** Zones remembered for a runtime that leaves them out of the addresses it reports. */
 const ZONE_LIMIT = 256;
+/** Datagrams after which a turn ends though more may be waiting: what they caused is not held up by those. */
+const TURN = 64;
 /** Flows kept, by port: most datagrams come from peers that have sent one before. A power of two. */
 const FLOWS = 1024;
 
@@ -102,6 +104,9 @@ export abstract class UdpTransport implements Transport {
   readonly #flows: (Flow | undefined)[] = new Array(FLOWS).fill(undefined);
   #closing: Promise<void> | undefined;
   #turnDue = false;
+  /** Datagrams read since the runtime was last seen to go on, and since the last turn. */
+  #read = 0;
+  #count = 0;
 
   /** `port` is the port the system chose. */
   protected constructor(bound: IpAddress, port: number, handler: TransportHandler) {
@@ -110,6 +115,8 @@ export abstract class UdpTransport implements Transport {
     this.#handler = handler;
   }
 
+  /** Datagrams that the runtime reads at once, at least, where as many wait: after fewer there was nothing to read. */
+  protected abstract readonly readsAtOnce: number;
   abstract send(flow: Flow, bytes: Uint8Array): void;
   abstract flush(): void;
   abstract ref(): void;
@@ -153,13 +160,17 @@ export abstract class UdpTransport implements Transport {
     if (this.closed || port === 0) return;
     if (!this.#turnDue) {
       this.#turnDue = true;
-      defer(this.#turn);
+      defer(this.#endOfReading);
     }
+    this.#read++;
+    this.#count++;
     try {
       this.#handler.receive(this.#flowOf(address, port), bytes);
     } catch (error) {
       this.report(error);
     }
+    // Bun reads until nothing waits: under a load that it can not keep up with that is never.
+    if (this.#count >= TURN) this.#turn(true);
   }
 
   /** Reports a failure; the transport lives on. */
@@ -172,15 +183,22 @@ export abstract class UdpTransport implements Transport {
     }
   }
 
-  readonly #turn = (): void => {
+  readonly #endOfReading = (): void => {
     this.#turnDue = false;
+    const more = this.#read >= this.readsAtOnce;
+    this.#read = 0;
+    this.#turn(more);
+  };
+
+  #turn(more: boolean): void {
+    this.#count = 0;
     if (this.closed) return;
     try {
-      this.#handler.turn();
+      this.#handler.turn(more);
     } catch (error) {
       this.report(error);
     }
-  };
+  }
 
   /** The flow of a datagram: a new one is a new string to hash, so the last ones are kept. */
   #flowOf(reported: string, port: number): Flow {
