@@ -15,14 +15,7 @@ export class Broadcast implements Observed {
   }
 
   observed(resource: string): Variant[] {
-    const [first, ...others] = this.#drivers;
-    const variants = first!.observed(resource);
-    for (const driver of others) {
-      for (const variant of driver.observed(resource)) {
-        if (!variants.some(({ key }) => key === variant.key)) variants.push(variant);
-      }
-    }
-    return variants;
+    return this.#drivers.flatMap((driver) => driver.observed(resource)); // no two have a kind in common
   }
 
   countObservers(resource: string): number {

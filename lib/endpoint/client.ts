@@ -60,8 +60,8 @@ export let driversOf: (client: CoAPClient) => readonly Driver[];
 export let sizesOf: (client: CoAPClient) => EngineSizes[];
 
 /**
- * A CoAP client: one UDP socket for each address family, bound on first use, towards any number of peers; over TCP and
- * TLS (RFC 8323) one connection for each peer, opened when it is needed, kept for further requests and released when it
+ * A CoAP client: one UDP socket for each address family, bound on first use, towards any number of peers; over TCP,
+ * TLS and WebSocket (RFC 8323) one connection for each peer, opened when it is needed, kept for further requests and released when it
  * has not been used for a while.
  *
  * A response of any code resolves, as with `fetch`. No response, a Reset or a failure of the network rejects with a
@@ -204,7 +204,8 @@ export class CoAPClient implements AsyncDisposable {
    * Sends a request and waits for its response.
    *
    * @param method a name such as `"GET"`, in any case, or a code, 1 to 31
-   * @param uri an absolute URI of the schemes `coap`, `coap+tcp` and `coaps+tcp`, or of any where a proxy is asked
+   * @param uri an absolute URI of the schemes `coap`, `coap+tcp`, `coaps+tcp`, `coap+ws` and `coaps+ws`, or of any where a
+   * proxy is asked
    * @throws {CoAPError} (the promise rejects) with reason `invalid-uri`, `invalid-option`, `invalid-code` or
    * `unsupported-scheme` where the request is none: then nothing was sent; `name-resolution` or `transport` where the
    * peer can not be reached, `refused` where its host says that nobody listens; `timeout`, `reset`, `message-ids`,
@@ -412,8 +413,8 @@ export class CoAPClient implements AsyncDisposable {
   }
 
   /**
-   * Closes the client: what is pending rejects with reason `closed`, and the sockets are closed when the promise
-   * resolves. A second call does nothing more.
+   * Closes the client: what is pending rejects with reason `closed`, connections are released (RFC 8323 section 5.5), and
+   * the sockets are closed when the promise resolves. A second call does nothing more.
    */
   close(): Promise<void> {
     if (this.#closing === undefined) {

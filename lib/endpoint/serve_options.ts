@@ -250,8 +250,8 @@ export interface Server extends AsyncDisposable {
   readonly addresses: ServerAddresses;
   /**
    * A client on the server's own socket: what it sends comes from the server's port, through the same NAT binding. For
-   * `${peer.scheme}://${peer.address}:${peer.port}` of a peer that has opened a connection it uses that. It ends with the
-   * server.
+   * `${peer.scheme}://${peer.address}:${peer.port}` of a peer that has opened a connection it uses that; an IPv6 address
+   * stands in brackets. Of a WebSocket `accept` has to be told the peer's address and port. It ends with the server.
    */
   readonly client: CoAPClient;
   /**
@@ -267,19 +267,43 @@ export interface Server extends AsyncDisposable {
    * import { isCoAPUpgrade } from "@x/coap/ws";
    *
    * const coap = await serve({ udp: false, ws: true }, () => CoAPResponse.text("22.5"));
-   * Deno.serve((request) => {
+   * Deno.serve((request, { remoteAddr: { hostname: address, port } }) => {
    *   if (!isCoAPUpgrade(request)) return new Response("Not Found", { status: 404 });
    *   const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "coap" });
-   *   coap.accept(socket, request);
+   *   coap.accept(socket, { url: request.url, remote: { address, port } });
    *   return response;
    * });
+   * ```
+   *
+   * @example On Node, with the package `ws`
+   * ```ts ignore
+   * import { createServer } from "node:http";
+   * import { WebSocketServer } from "ws";
+   * import { CoAPResponse, serve } from "@x/coap";
+   * import { isCoAPUpgrade } from "@x/coap/ws";
+   *
+   * const coap = await serve({ udp: false, ws: true }, () => CoAPResponse.text("22.5"));
+   * const sockets = new WebSocketServer({
+   *   noServer: true,
+   *   handleProtocols: () => "coap",
+   *   maxPayload: 16 * 1024 * 1024, // it is 100 MiB by default
+   * });
+   * const http = createServer((_, response) => response.writeHead(404).end());
+   * http.on("upgrade", (incoming, socket, head) => {
+   *   const { url: path, headers, socket: { remoteAddress = "", remotePort = 0 } } = incoming;
+   *   const url = `http://${headers.host}${path}`;
+   *   if (!isCoAPUpgrade({ url, headers: new Headers(headers) })) return socket.destroy();
+   *   const remote = { address: remoteAddress, port: remotePort };
+   *   sockets.handleUpgrade(incoming, socket, head, (ws) => coap.accept(ws, { url, remote }));
+   * });
+   * http.listen(8080);
    * ```
    */
   accept(socket: WebSocketLike, peer?: WebSocketPeer): void;
   /**
    * Sends the state of a resource to its observers (RFC 7641 section 4.2). Without a response the handler is asked for
    * the state, once for each different request by which the resource is observed, with that request, whenever it was
-   * made. While a handler is still at it a further call has it run once more afterwards, never twice at a time. A
+   * made: over connections once for each scheme and host name, and for each peer that has shown a certificate. While a handler is still at it a further call has it run once more afterwards, never twice at a time. A
    * response outside 2.xx, a handler's 5.00 included, ends the observations; so does one with another content format
    * than the first, as 4.06.
    *
@@ -338,8 +362,8 @@ export interface Server extends AsyncDisposable {
   stats(): EndpointStats;
   /**
    * Closes the server and its client. Responses that are ready leave; the signals of requests still being handled are
-   * aborted and their responses dropped, observers are forgotten without a word. Resolves when the port is free; a
-   * second call does nothing more.
+   * aborted and their responses dropped, observers are forgotten without a word, connections are released (RFC 8323
+   * section 5.5). Resolves when the port is free; a second call does nothing more.
    */
   close(): Promise<void>;
 }

@@ -72,6 +72,7 @@ const NO_FORMAT = CoAPResponse.error(Code.BadRequest, "FETCH needs Content-Forma
  *
  * @param handler answers all requests
  * @throws {RangeError} (the promise rejects) where a port, parameter or limit is out of range
+ * @throws {TypeError} (the promise rejects) where there is no transport, or a certificate or key of `tls` is no PEM
  * @throws {CoAPError} (the promise rejects) with reason `transport` where the address can not be bound
  *
  * @example A server with two resources

@@ -221,6 +221,12 @@ export class StreamDriver extends Driver implements StreamHandler {
     this.schedule();
   }
 
+  /** Sends what is ready to leave, releases the connections and closes them. Nothing that the peers still say is waited for. */
+  override close(): Promise<void> {
+    if (this.closing === undefined) this.engine.shutDownAll(this.clock.now(), "Endpoint is closed");
+    return super.close();
+  }
+
   protected override onConnection(event: ConnectionEvent): void {
     const { flow } = event;
     switch (event.type) {

@@ -15,6 +15,15 @@ function bytes(length: number, start = 0): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i + start) % 251);
 }
 
+/** The codes of all that has arrived. */
+function codesOf(peer: RawConnection): number[] {
+  const codes: number[] = [];
+  for (let message = peer.read(); message !== undefined; message = peer.read()) {
+    codes.push(message.code);
+  }
+  return codes;
+}
+
 type Closing = AsyncIterableIterator<unknown>;
 
 describe("connections of a client", () => {
@@ -56,6 +65,34 @@ describe("connections of a client", () => {
     const error = await sim.run(failure(client.get(STREAM_SERVER, { timeout: 500 })));
     assertEquals([error.reason, sim.clock.now()], ["timeout", 500]);
     await sim.rest();
+    await sim.close();
+  });
+
+  it("are released when it is closed, those of a server as well (8323-5-7)", async () => {
+    const sim = new StreamSimulation();
+    const server = await sim.serve(() => CoAPResponse.text(""));
+    const own = await sim.raw();
+    own.send({ code: Code.CSM });
+    const silent = await sim.raw(); // who has sent no CSM is owed no Release
+    await sim.after(100);
+    await server.close();
+    await sim.after(100);
+    assertEquals([codesOf(own), own.isClosed], [[Code.CSM, Code.Release], true]);
+    assertEquals([codesOf(silent), silent.isClosed], [[Code.CSM], true]);
+    let peer: RawConnection | undefined;
+    await sim.network.listen({}, (socket) => {
+      peer = new RawConnection();
+      peer.socket = socket;
+      peer.send({ code: Code.CSM });
+      return peer;
+    });
+    const client = sim.client();
+    const pending = failure(client.get(STREAM_SERVER));
+    await sim.after(100);
+    await client.close();
+    assertEquals((await pending).reason, "closed");
+    await sim.after(100);
+    assertEquals([codesOf(peer!), peer!.isClosed], [[Code.CSM, Code.GET, Code.Release], true]);
     await sim.close();
   });
 

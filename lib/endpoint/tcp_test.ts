@@ -264,6 +264,53 @@ describe("TLS", () => {
     assertEquals(errors.length, 1);
   });
 
+  it("who observes with a certificate gets a state of its own, and none that is meant for others", async () => {
+    const router = new Router().get(
+      "/me",
+      ({ peer }) => {
+        const { scheme, certificate, port } = peer;
+        return CoAPResponse.text(`${scheme} ${certificate === undefined ? "anybody" : port}`);
+      },
+      { observable: true },
+    );
+    const tls = { ...TLS, ca: AUTHORITY, requestCert: true };
+    const server = await started({ hostname: LOOPBACK, port: 0, tcp: { port: 0 }, tls }, router);
+    const { addresses } = server;
+    const known = { tls: { ca: AUTHORITY, cert: CLIENT_CERT, key: CLIENT_KEY } };
+    const [first, second] = [make(known), make(known)];
+    const secure = `coaps+tcp://${LOOPBACK}:${addresses.tls!.port}/me`;
+    const observations = [
+      first.observe(`coap://${LOOPBACK}:${addresses.udp!.port}/me`),
+      first.observe(`coap+tcp://${LOOPBACK}:${addresses.tcp!.port}/me`),
+      first.observe(secure),
+      second.observe(secure),
+    ];
+    const texts: string[] = [];
+    for (const states of observations) texts.push((await states.next()).value!.text());
+    assertEquals(new Set(texts).size, 4);
+    assertEquals(await server.notify("/me"), 4);
+    for (const states of observations) {
+      assertEquals((await states.next()).value!.text(), texts.shift());
+      await states.return!();
+    }
+  });
+
+  it("a certificate or key that is none is refused when the server starts", async () => {
+    const wrong: [Partial<typeof TLS> & { ca?: string }, string][] = [
+      [{ cert: "certificate" }, '"cert" is no certificate in PEM'],
+      [{ key: "key" }, '"key" is no private key in PEM'],
+      [{ ca: "/etc/ca.pem" }, '"ca" is no certificate in PEM'],
+    ];
+    for (const [part, text] of wrong) {
+      const options = { hostname: LOOPBACK, udp: false, tls: { ...TLS, ...part } };
+      await assertRejects(() => started(options, () => CoAPResponse.text("")), TypeError, text);
+    }
+    const client = make({ tls: { ca: "/etc/ca.pem" } });
+    const error = await assertRejects(() => client.get(`coaps+tcp://${LOOPBACK}:1/`), CoAPError);
+    assertEquals(error.reason, "transport");
+    assertMatch(error.message, /"ca" is no certificate in PEM$/);
+  });
+
   it("who never shakes hands is not waited for", async () => {
     const errors: unknown[] = [];
     const server = await started({

@@ -245,6 +245,11 @@ export class Engine {
     this.#signaling?.shutDown(now, flow, detail);
   }
 
+  /** Releases all connections that are open. */
+  shutDownAll(now: number, detail: string): void {
+    this.#signaling?.shutDownAll(now, detail);
+  }
+
   /**
    * Sends a request, as soon as NSTART allows. Ends with an event `response` or `failed`, unless it is canceled.
    *

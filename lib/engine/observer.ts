@@ -160,10 +160,19 @@ export class Farewell implements SentOwner {
 /** A body up to this size tells representations apart; a longer one makes its observer a kind of its own. */
 const COMPARED_BODY = 1024;
 
-/** What tells the representations of a resource apart, without the peer. */
-export function variantOf(id: ExchangeId, request: Message): string {
+/**
+ * What of a peer a representation may depend on: how it came here, and by which name. Whoever has shown a certificate
+ * is somebody: what is made for one is not for others.
+ */
+function whoIs({ key, scheme, certificate, hostname, localPort }: Flow): string {
+  if (scheme === undefined) return "";
+  return certificate === undefined ? `${scheme}://${hostname ?? ""}:${localPort}` : key;
+}
+
+/** What tells the representations of a resource apart. */
+export function variantOf({ id, flow, request }: ServerExchange): string {
   const { payload, options } = request;
-  const key = requestKey("", request);
+  const key = requestKey(whoIs(flow), request);
   if (payload.length === 0) return key;
   if (payload.length > COMPARED_BODY) return `${key} #${id}`;
   const format = uintOption(options, OptionNumber.ContentFormat);

@@ -135,7 +135,7 @@ export class Observers {
       ? -1
       : szxOf(this.#blocks.rules.for(peer, undefined).size);
     const format = formatOf(outline);
-    const variant = variantOf(exchange.id, request);
+    const variant = variantOf(exchange);
     const cost = costOf(request, variant, name);
     const { limits, stats } = this.#shared;
     if (known !== undefined && known.resource.name === name) {

@@ -91,6 +91,10 @@ export class Peers {
     return this.#byKey.get(key);
   }
 
+  [Symbol.iterator](): Iterator<Peer> {
+    return this.#byKey.values();
+  }
+
   /** Whether the test holds for every peer. */
   every(test: (peer: Peer) => boolean): boolean {
     for (const peer of this.#byKey.values()) if (!test(peer)) return false;

@@ -192,6 +192,13 @@ export class Signaling implements MessageLayer {
     this.#arm(now, connection);
   }
 
+  /** Announces the end of all connections. */
+  shutDownAll(now: number, detail: string): void {
+    for (const { connection, flow } of this.peers) {
+      if (connection!.phase === Phase.Open) this.shutDown(now, flow, detail);
+    }
+  }
+
   /** Gives a connection up, and tells the peer why (RFC 8323 section 5.6). */
   #abort(
     now: number,

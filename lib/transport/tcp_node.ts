@@ -12,6 +12,7 @@ import type {
   ListenOptions,
   Opened,
   StreamTarget,
+  TlsOptions,
 } from "./stream.ts";
 import { builtinModule, defer } from "./udp_socket.ts";
 
@@ -165,12 +166,28 @@ class NodeByteSocket implements ByteSocket {
   }
 }
 
+/**
+ * Some runtimes pass over what is no PEM, and fail with each handshake.
+ *
+ * @throws {TypeError}
+ */
+function checkPem({ cert, key, ca }: TlsOptions): void {
+  const check = (name: string, text: string | undefined, what: string): void => {
+    if (text === undefined || new RegExp(`-----BEGIN [A-Z0-9 ]*${what}-----`).test(text)) return;
+    throw new TypeError(`"${name}" is no ${what.toLowerCase()} in PEM`);
+  };
+  check("cert", cert, "CERTIFICATE");
+  check("key", key, "PRIVATE KEY");
+  for (const text of [ca].flat()) check("ca", text, "CERTIFICATE");
+}
+
 async function listen(
   options: ListenOptions,
   opened: Opened,
   failed: (error: Error) => void,
 ): Promise<Listener> {
   const { tls, family = 4 } = options;
+  if (tls !== undefined) checkPem(tls);
   const hostname = options.hostname ?? (family === 6 ? "::" : "0.0.0.0");
   const port = options.port ?? (tls === undefined ? 5683 : 5684);
   const take = (socket: NodeSocket): void => {
@@ -225,6 +242,7 @@ function connect(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const secure = scheme === "coaps+tcp";
+    if (secure && tls !== undefined) checkPem(tls);
     // An address is no name to ask for (RFC 6066 section 3).
     const name = tls?.serverName ?? (parseIpAddress(host) === undefined ? host : undefined);
     const socket = secure

@@ -28,11 +28,13 @@ export type {
   BindStream,
   ClientTlsOptions,
   ListenOptions,
+  ServerTlsOptions,
   StreamHandler,
   StreamOptions,
   StreamScheme,
   StreamTarget,
   StreamTransport,
+  TlsOptions,
 } from "./stream.ts";
 export { type BunServerSocket, bunWebSocket, type BunWebSocketHandlers } from "./ws_bun.ts";
 
@@ -80,7 +82,7 @@ export interface WebSocketLike {
 
 /** What is known of the peer that a socket was upgraded for. */
 export interface WebSocketPeer {
-  /** The URL of its request: host and whether it came over TLS. */
+  /** The URL of its request, with the host: that stands for Uri-Host. Its scheme says whether it came over TLS. */
   readonly url?: string;
   /** Its address, where that is known. */
   readonly remote?: Address | null;
@@ -89,6 +91,18 @@ export interface WebSocketPeer {
 /**
  * Whether an HTTP request wants a WebSocket for CoAP: at `/.well-known/coap`, with the subprotocol `coap`. One without it
  * should be refused, with 400.
+ *
+ * It does not look at `Origin`: browsers let pages of any site open WebSockets. A server that is to serve its own pages
+ * alone compares that with `Host`.
+ *
+ * @example Who is let in
+ * ```ts
+ * import { isCoAPUpgrade } from "@x/coap/ws";
+ *
+ * const headers = new Headers({ upgrade: "websocket", "sec-websocket-protocol": "coap" });
+ * console.log(isCoAPUpgrade({ url: "http://localhost/.well-known/coap", headers })); // true
+ * console.log(isCoAPUpgrade({ url: "http://localhost/chat", headers })); // false
+ * ```
  */
 export function isCoAPUpgrade(request: {
   readonly url: string;
