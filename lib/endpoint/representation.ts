@@ -3,7 +3,8 @@
 import { etagOf } from "../engine/server_blocks.ts";
 import { equalBytes } from "../wire/bytes.ts";
 import { Code } from "../wire/code.ts";
-import { decodeUint, findOption, OptionNumber } from "../wire/option.ts";
+import { findOption, OptionNumber } from "../wire/option.ts";
+import { valueUint } from "../wire/option_view.ts";
 import type { IncomingRequest } from "./incoming_request.ts";
 import { CoAPResponse } from "./response.ts";
 
@@ -32,11 +33,11 @@ export function represent(
 ): CoAPResponse {
   if (response.code !== Code.Content || !isSafe(request.code)) return response;
   let listed = false;
-  for (const { number, value } of request.options) {
-    if (number === OptionNumber.ETag) listed = revalidate;
-    if (number === OptionNumber.Accept) {
+  for (const option of request.options) {
+    if (option.number === OptionNumber.ETag) listed = revalidate;
+    if (option.number === OptionNumber.Accept) {
       const format = response.contentFormat;
-      if (format !== undefined && format !== decodeUint(value)) return NOT_ACCEPTABLE;
+      if (format !== undefined && format !== valueUint(option)) return NOT_ACCEPTABLE;
     }
   }
   if (!listed) return response;

@@ -25,8 +25,9 @@ export class Answered {
   #newest = NONE;
   /** The first of the unused entries; `#newer` leads to the next. */
   #unused = NONE;
-  /** Index of an entry + 1, 0 where none is, by hash. */
+  /** Index + 1 of the newest entry for each hash, 0 where there is none; `#chain` leads to the older ones. */
   #table: Int32Array = new Int32Array(0);
+  #chain: Int32Array = new Int32Array(0);
   #peers: (Peer | undefined)[] = [];
   #ids: Uint16Array = new Uint16Array(0);
   #states: Uint8Array = new Uint8Array(0);
@@ -46,9 +47,10 @@ export class Answered {
     this.#idFactor = (0x85ebca6b ^ seed >>> 16) | 1;
   }
 
-  #hash(peer: Peer, id: number): number {
-    const mixed = Math.imul(peer.number, this.#peerFactor) ^ Math.imul(id, this.#idFactor);
-    return mixed ^ mixed >>> 15;
+  /** The place in the table. Most peers count their message IDs up: those of 16 lie in one line of the cache. */
+  #place(peer: Peer, id: number): number {
+    const mixed = Math.imul(peer.number, this.#peerFactor) ^ Math.imul(id >>> 4, this.#idFactor);
+    return ((mixed ^ mixed >>> 15) << 4 | id & 15) & this.#table.length - 1;
   }
 
   get size(): number {
@@ -68,14 +70,14 @@ export class Answered {
   /** The living entry of a message ID, -1 where there is none. */
   find(peer: Peer, id: number, now: number): number {
     if (peer.answered === 0) return NONE;
-    const mask = this.#table.length - 1;
-    for (let slot = this.#hash(peer, id) & mask;; slot = (slot + 1) & mask) {
-      const entry = this.#table[slot]! - 1;
-      if (entry === NONE) return NONE;
+    let entry = this.#table[this.#place(peer, id)]! - 1;
+    while (entry !== NONE) {
       if (this.#ids[entry] === id && this.#peers[entry] === peer && this.#expires[entry]! > now) {
         return entry;
       }
+      entry = this.#chain[entry]! - 1;
     }
+    return NONE;
   }
 
   /** The state of an entry: one of `Incoming`. */
@@ -171,26 +173,20 @@ export class Answered {
   // -------------------------------------------------------------- the hash table
 
   #enter(entry: number): void {
-    const mask = this.#table.length - 1;
-    let slot = this.#hash(this.#peers[entry]!, this.#ids[entry]!) & mask;
-    while (this.#table[slot] !== 0) slot = (slot + 1) & mask;
-    this.#table[slot] = entry + 1;
+    const place = this.#place(this.#peers[entry]!, this.#ids[entry]!);
+    this.#chain[entry] = this.#table[place]!;
+    this.#table[place] = entry + 1;
   }
 
   #leave(entry: number): void {
-    const table = this.#table;
-    const mask = table.length - 1;
-    let hole = this.#hash(this.#peers[entry]!, this.#ids[entry]!) & mask;
-    while (table[hole] !== entry + 1) hole = (hole + 1) & mask;
-    // Entries behind the hole move up, unless they would pass their own place.
-    for (let slot = (hole + 1) & mask; table[slot] !== 0; slot = (slot + 1) & mask) {
-      const other = table[slot]! - 1;
-      const home = this.#hash(this.#peers[other]!, this.#ids[other]!) & mask;
-      if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
-      table[hole] = other + 1;
-      hole = slot;
+    const place = this.#place(this.#peers[entry]!, this.#ids[entry]!);
+    let at = this.#table[place]! - 1;
+    if (at === entry) {
+      this.#table[place] = this.#chain[entry]!;
+      return;
     }
-    table[hole] = 0;
+    while (this.#chain[at] !== entry + 1) at = this.#chain[at]! - 1;
+    this.#chain[at] = this.#chain[entry]!;
   }
 
   #grow(): void {
@@ -201,6 +197,7 @@ export class Answered {
     this.#expires = copied(new Float64Array(capacity), this.#expires);
     this.#places = copied(new Float64Array(capacity), this.#places);
     this.#lengths = copied(new Int32Array(capacity), this.#lengths);
+    this.#chain = new Int32Array(capacity);
     this.#older = copied(new Int32Array(capacity), this.#older);
     this.#newer = copied(new Int32Array(capacity), this.#newer);
     this.#newerOfPeer = copied(new Int32Array(capacity), this.#newerOfPeer);
@@ -220,6 +217,7 @@ export class Answered {
     this.#unused = NONE;
     this.#peers = [];
     this.#table =
+      this.#chain =
       this.#lengths =
       this.#older =
       this.#newer =

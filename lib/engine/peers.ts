@@ -7,6 +7,7 @@ import type { MessageIds } from "./message_ids.ts";
 import type { Observer } from "./observer.ts";
 import type { Seen } from "./seen.ts";
 import type { Sent } from "./sent.ts";
+import type { SmallMap } from "./small_map.ts";
 import type { Timed } from "./timers.ts";
 
 /** What the engine knows of a peer (RFC 7252 section 4.1: an IP address and a port). */
@@ -27,7 +28,7 @@ export class Peer {
   holds = 0;
 
   /** Messages received that are at the application, by message ID. */
-  seen: Map<number, Seen> | undefined = undefined;
+  seen: SmallMap<number, Seen> | undefined = undefined;
   /** How many answered ones are remembered, and the first and the last of them in their store. */
   answered = 0;
   oldestAnswered = -1;

@@ -2,6 +2,7 @@
 
 import type { Flow } from "../flow.ts";
 import type { Peer } from "./peers.ts";
+import { SmallMap } from "./small_map.ts";
 
 /** A message that has not been answered yet. Once it is, the store of answered ones remembers it. */
 export class Seen {
@@ -25,7 +26,7 @@ export class Seen {
     this.state = state;
     this.expires = expires;
     this.size = size;
-    (peer.seen ??= new Map()).set(id, this);
+    (peer.seen ??= new SmallMap()).set(id, this);
   }
 
   /** Lets go of it. One that took its place stays. */

@@ -26,6 +26,7 @@ import { Observers } from "./observers.ts";
 import type { Peer } from "./peers.ts";
 import type { MessageLayer, Receipt, Shared } from "./layers.ts";
 import { ServerBlocks } from "./server_blocks.ts";
+import { SmallMap } from "./small_map.ts";
 import type { Timed } from "./timers.ts";
 import type {
   AnswerOutcome,
@@ -64,7 +65,7 @@ export class Serving {
   readonly #echoLifetime: number;
   readonly #requestRate: number;
   readonly #echoes: EchoMint;
-  readonly #handling: Map<ExchangeId, ServerExchange> = new Map();
+  readonly #handling: SmallMap<ExchangeId, ServerExchange> = new SmallMap();
   /** Responses to groups that wait their leisure. */
   readonly #leisurely: Set<Leisure> = new Set();
 
