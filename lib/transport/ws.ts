@@ -208,6 +208,9 @@ class WebSocketSocket implements ByteSocket {
   readonly scheme: StreamScheme;
   readonly #socket: WebSocketLike;
   #unneeded: ReturnType<typeof setTimeout> | undefined = undefined;
+  /** What is to be told when everything is taken, and when that is asked next, ms. */
+  #untaken: (() => void)[] = [];
+  #delay = POLL;
 
   constructor(
     socket: WebSocketLike,
@@ -248,14 +251,21 @@ class WebSocketSocket implements ByteSocket {
     const socket = this.#socket;
     if (socket.readyState !== 1) return;
     for (const chunk of chunks) socket.send(chunk as Uint8Array<ArrayBuffer>);
-    this.#whenTaken(taken, POLL);
+    this.#delay = POLL;
+    if (this.#untaken.push(taken) === 1) this.#ask();
   }
 
-  #whenTaken(taken: () => void, delay: number): void {
-    if (this.#socket.bufferedAmount === 0) return queueMicrotask(taken);
+  /** Asks, by one timer for all that was written, whether the system has it. */
+  #ask(): void {
+    if (this.#socket.bufferedAmount === 0) {
+      const untaken = this.#untaken;
+      this.#untaken = [];
+      return queueMicrotask(() => untaken.forEach((taken) => taken()));
+    }
     unrefTimer(setTimeout(() => {
-      if (this.#socket.readyState <= 1) this.#whenTaken(taken, Math.min(delay * 2, 10 * POLL));
-    }, delay));
+      if (this.#socket.readyState <= 1) this.#ask();
+    }, this.#delay));
+    this.#delay = Math.min(this.#delay * 2, 10 * POLL);
   }
 
   /** They can not be held back. */

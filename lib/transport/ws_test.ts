@@ -189,6 +189,31 @@ describe("upgraded sockets", () => {
     assertEquals(told.notes, ["writable"]);
   });
 
+  it("are asked by one timer, however much waits", async () => {
+    const [told, socket, transport] = await accept();
+    const { setTimeout } = globalThis;
+    let timers = 0;
+    const counting = (...args: Parameters<typeof setTimeout>): ReturnType<typeof setTimeout> => {
+      timers++;
+      return setTimeout(...args);
+    };
+    socket.bufferedAmount = 5;
+    globalThis.setTimeout = counting as typeof setTimeout;
+    try {
+      for (let i = 0; i < 100; i++) {
+        transport.send(told.flows[0]!, Uint8Array.of(0, 0xe3));
+        transport.flush();
+      }
+    } finally {
+      globalThis.setTimeout = setTimeout;
+    }
+    assertEquals([timers, socket.sent.length, told.notes], [1, 100, []]);
+    socket.bufferedAmount = 0;
+    while (told.notes.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    assertEquals(told.notes, ["writable"]);
+    await transport.close();
+  });
+
   it("are closed where nobody listens any more", async () => {
     const [, first, transport] = await accept();
     await transport.close();
