@@ -22,15 +22,16 @@ export interface ConnectionParameters {
    */
   messageTimeout: number;
   /**
-   * After the last request, response or notification, or Ping or Empty message of the peer, until a connection that nothing waits for, and on which nothing is
-   * observed, is released.
+   * After the last request, response or notification, or Ping or Empty message of the peer, until a connection that nothing
+   * waits for, and on which nothing is observed, is released. `Infinity` keeps it, with Pings: so a device behind a NAT stays
+   * within reach of the server that it has connected to (`server.client`).
    *
    * @default {300000}
    */
   idleTimeout: number;
   /**
-   * After the last message of the peer, until it is sent a Ping (RFC 8323 section 5.4), where something waits for it or is
-   * observed.
+   * After the last message of the peer, until it is sent a Ping (RFC 8323 section 5.4), where something waits for it, is observed,
+   * or the connection is to be kept.
    *
    * @default {60000}
    */

@@ -102,7 +102,7 @@ export class Connection implements Timed {
 
   /** When a request, a response or a notification was last exchanged, or the peer asked to keep the connection, ms. */
   usedAt: number;
-  /** When the peer was pinged to see whether it is alive, ms; -1 where it was not. */
+  /** When the peer was pinged to see whether it is alive, ms; -1 where it was not, or has been heard since. */
   pingedAt = -1;
   /** When the beginning of a message came that is not whole, ms, -1 where there is none, and what was missing then. */
   partialSince = -1;
@@ -127,6 +127,7 @@ export class Connection implements Timed {
   /** Something came of the peer. */
   hear(now: number): void {
     this.peer.heardAt = now;
+    this.pingedAt = -1; // not by comparing times: a Pong may come in the same millisecond
     this.unheard = 0;
   }
 

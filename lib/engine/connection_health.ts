@@ -62,10 +62,12 @@ export function judge(now: number, connection: Connection, times: Times): [numbe
     return [Verdict.Abort, "Messages are not taken"];
   }
   if (phase !== Phase.Open && phase !== Phase.Released) return [Verdict.Wait, ""];
-  if (peer.heardAt > connection.pingedAt) connection.pingedAt = -1;
-  else if (now >= connection.pongBy) return [Verdict.Abort, "No sign of life"];
-  // What waits for the peer or is observed holds it.
-  if (peer.holds === 0 && connection.pings.size === 0) {
+  if (connection.pingedAt >= 0 && now >= connection.pongBy) {
+    return [Verdict.Abort, "No sign of life"];
+  }
+  // What waits for the peer or is observed holds it; one to be kept for ever would outlive a peer that has vanished.
+  const isHeld = peer.holds > 0 || connection.pings.size > 0 || times.idleTimeout === Infinity;
+  if (!isHeld) {
     const isIdle = phase === Phase.Open && now >= connection.usedAt + times.idleTimeout;
     return isIdle ? [Verdict.Release, "Idle"] : [Verdict.Wait, ""];
   }

@@ -370,6 +370,21 @@ describe("the health of connections: section 3.4", () => {
     bench.isAtRest();
   });
 
+  it("one that is to be kept for ever is pinged as well, that of a peer that has vanished is given up", () => {
+    const bench = new ConnectedBench({ connection: { idleTimeout: Infinity } });
+    const peer = bench.greet();
+    for (let i = 0; i < 10; i++) {
+      bench.after(60_000);
+      peer.receives("7.02");
+      peer.sends("7.03");
+    }
+    bench.after(60_000);
+    peer.receives("7.02");
+    bench.after(20_000);
+    peer.isAborted("No sign of life");
+    bench.isAtRest();
+  });
+
   it("one that is busy with large messages is not taken for dead", () => {
     const bench = new ConnectedBench();
     const peer = bench.greet([[2, 10_000_000]]);
