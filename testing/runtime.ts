@@ -11,12 +11,31 @@ export interface ChildResult {
   output: string;
 }
 
+/** How long a module that does not end by itself is watched once it has begun, ms. */
+const WATCHED = 1000;
+
+/** Runs a module that goes on after its first output, and stops it a while later; one without output after half a minute. */
+export function watchChild(module: URL, args: string[]): Promise<ChildResult> {
+  return run(module, args, 30_000, [], WATCHED);
+}
+
 /** Runs a module in a process of the same runtime, with more flags of it, and stops it after `limit` ms. */
 export function runChild(
   module: URL,
   args: string[],
   limit: number,
   more: readonly string[] = [],
+): Promise<ChildResult> {
+  return run(module, args, limit, more);
+}
+
+/** The same; where `rest` is given it has so many ms from its first output on. */
+function run(
+  module: URL,
+  args: string[],
+  limit: number,
+  more: readonly string[],
+  rest?: number,
 ): Promise<ChildResult> {
   const own = "Deno" in globalThis ? ["run", "-A", "--no-check", "--unstable-net", "--quiet"] : [];
   const flags = [...own, ...more];
@@ -27,7 +46,14 @@ export function runChild(
   child.stdout.on("data", (data) => output += data);
   child.stderr.on("data", (data) => output += data);
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => child.kill("SIGKILL"), limit);
+    const stop = (): void => void child.kill("SIGKILL");
+    let timer = setTimeout(stop, limit);
+    if (rest !== undefined) {
+      child.stdout.once("data", () => {
+        clearTimeout(timer);
+        timer = setTimeout(stop, rest);
+      });
+    }
     child.on("error", reject);
     child.on("close", (code) => {
       clearTimeout(timer);

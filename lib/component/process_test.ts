@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { runChild } from "../../testing/runtime.ts";
+import { runChild, watchChild } from "../../testing/runtime.ts";
 
 const CHILD = new URL("../../testing/component_child.ts", import.meta.url);
 
@@ -19,6 +19,6 @@ describe("a component and its process", () => {
   }
 
   it("while it listens it keeps it alive", async () => {
-    assertEquals(await runChild(CHILD, ["listening"], 3000), { code: null, output: "done\n" });
+    assertEquals(await watchChild(CHILD, ["listening"]), { code: null, output: "done\n" });
   });
 });

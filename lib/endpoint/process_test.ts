@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { after, before, describe, it } from "node:test";
-import { type ChildResult, runChild } from "../../testing/runtime.ts";
+import { type ChildResult, runChild, watchChild } from "../../testing/runtime.ts";
 import { udpAdapters } from "../transport/udp_adapters.ts";
 
 const CHILD = new URL("../../testing/endpoint_child.ts", import.meta.url);
@@ -9,7 +9,7 @@ for (const { name } of udpAdapters()) {
   describe(`a process over ${name}`, () => {
     let server: Promise<ChildResult>;
     before(() => {
-      server = runChild(CHILD, [name, "server"], 3000);
+      server = watchChild(CHILD, [name, "server"]);
     });
     after(() => server);
 

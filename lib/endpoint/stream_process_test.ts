@@ -1,7 +1,7 @@
 import { after, before, describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { SERVER_CERT, SERVER_KEY } from "../../testing/certificates.ts";
-import { type ChildResult, runChild } from "../../testing/runtime.ts";
+import { type ChildResult, runChild, watchChild } from "../../testing/runtime.ts";
 import { noUpgrades, upgradeFor, type UpgradingServer } from "../../testing/web_socket_server.ts";
 import { CoAPResponse } from "./response.ts";
 import { Router } from "./router.ts";
@@ -15,7 +15,7 @@ describe("a process with connections", () => {
   let http: UpgradingServer | undefined;
   let alive: Promise<ChildResult>;
   before(async () => {
-    alive = runChild(CHILD, ["server", ""], 3000);
+    alive = watchChild(CHILD, ["server", ""]);
     const router = new Router()
       .get("/a", () => CoAPResponse.text("a"))
       .get("/b", () => CoAPResponse.text("b"))

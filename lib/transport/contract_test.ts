@@ -2,7 +2,7 @@ import { after, afterEach, before, describe, it } from "node:test";
 import process from "node:process";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Recorder } from "../../testing/recorder.ts";
-import { hasIpv6, linkLocal, runChild } from "../../testing/runtime.ts";
+import { hasIpv6, linkLocal, runChild, watchChild } from "../../testing/runtime.ts";
 import { CoAPError } from "../errors.ts";
 import { SimulatedNetwork } from "./memory.ts";
 import type { Bind, BindOptions, Transport } from "./transport.ts";
@@ -357,7 +357,7 @@ for (const candidate of candidates) {
       const child = new URL("../../testing/udp_child.ts", import.meta.url);
       let slow: Promise<{ code: number | null; output: string }>;
       before(() => {
-        slow = runChild(child, [candidate.name, "ref"], 3_000);
+        slow = watchChild(child, [candidate.name, "ref"]);
       });
       after(() => slow);
 
