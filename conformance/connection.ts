@@ -43,7 +43,7 @@ export interface ConnectionSettings {
 }
 
 /** What tells where a message ends on connections of a scheme. */
-export function framingOf(scheme: StreamScheme): Framing {
+function framingOf(scheme: StreamScheme): Framing {
   return scheme.endsWith("+ws") ? "none" : "length";
 }
 

@@ -94,7 +94,7 @@ function noMessage(bytes: Uint8Array, what: string, reason: string): DatagramTex
 }
 
 /** Hexadecimal digits, the middle of many left out. */
-export function shortHex(bytes: Uint8Array): string {
+function shortHex(bytes: Uint8Array): string {
   return bytes.length <= 64 ? toHex(bytes) : `${toHex(bytes.subarray(0, 64))}…`;
 }
 

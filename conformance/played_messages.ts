@@ -27,7 +27,7 @@ interface Connector {
 }
 
 /** A message without what connections do not have. */
-export function specOf(
+function specOf(
   { code, token, options, payload }: Omit<Datagram, "type" | "id" | "bytes">,
 ): Omit<DatagramSpec, "type" | "id"> {
   return { code, token, payload, options: options.map(({ number, value }) => [number, value]) };

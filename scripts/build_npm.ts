@@ -21,7 +21,7 @@ import { run } from "./process.ts";
 import { findRuntime, ROOT } from "./runtimes.mjs";
 
 /** The manifest of the npm package, made from those of the repository. */
-export function npmManifest(): Record<string, unknown> {
+function npmManifest(): Record<string, unknown> {
   const { name, version, license, exports } = readManifest("deno.json");
   const { description } = JSON.parse(readText("package.json"));
   const entries = Object.entries(exports).map(([path, file]) => {

@@ -16,9 +16,9 @@ import {
 const LARGE: OptionSpec = [SignalOpt.MaxMessageSize, 8192];
 
 /** A CSM that says nothing. */
-export const PLAIN_CSM: Uint8Array = buildFrame({ code: Signal.CSM });
+const PLAIN_CSM: Uint8Array = buildFrame({ code: Signal.CSM });
 
-export function isSignal({ code }: Frame): boolean {
+function isSignal({ code }: Frame): boolean {
   return code.startsWith("7.");
 }
 

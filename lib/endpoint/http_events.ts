@@ -26,7 +26,7 @@ export interface EventsInit {
  * A state as an event: `message` with the payload where that is text, `binary` with it in base64 where it is not, and
  * `end` with the code where the observation ended with an error.
  */
-export function toEvent(state: CoAPNotification): string {
+function toEvent(state: CoAPNotification): string {
   const { code, contentFormat, payload } = state;
   if (!state.ok) {
     return `event: end\ndata: ${state.codeText} ${codeName(code) ?? ""}`.trimEnd() + "\n\n";

@@ -27,7 +27,7 @@ export function failureOf(error: unknown): FailureReason {
 }
 
 /** Options of the first request that those for further blocks leave out. */
-export function isFirstOnly(number: number): boolean {
+function isFirstOnly(number: number): boolean {
   return number === OptionNumber.Observe || number === OptionNumber.Block1 ||
     number === OptionNumber.Block2 || number === OptionNumber.Size1 ||
     number === OptionNumber.Size2 || number === OptionNumber.IfNoneMatch ||
