@@ -8,7 +8,8 @@ import { encodeUint, findOption, type Option, OptionNumber, uintOption } from ".
 import { BERT_UNIT, blockSizeOf, blockValue } from "./assembly.ts";
 import type { BlockRules } from "./block_rules.ts";
 import { Download, type DownloadOwner, failureOf } from "./download.ts";
-import type { ClientExchange, ClientOwner, Exchanges, StartOptions } from "./exchange.ts";
+import type { ClientExchange, ClientOwner } from "./exchange.ts";
+import type { Exchanges, StartOptions } from "./exchanges.ts";
 import { Observation } from "./observation.ts";
 import type { Shared } from "./layers.ts";
 import type {

@@ -6,7 +6,8 @@ import { Code } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
 import { encodeUint, findOption, type Option, OptionNumber } from "../wire/option.ts";
 import { Assembled, Assembly, BERT_UNIT, blockValue } from "./assembly.ts";
-import type { ClientExchange, ClientOwner, Exchanges, StartOptions } from "./exchange.ts";
+import type { ClientExchange, ClientOwner } from "./exchange.ts";
+import type { Exchanges, StartOptions } from "./exchanges.ts";
 import type { FailureReason } from "./types.ts";
 
 /** Who wants the body. */

@@ -12,7 +12,7 @@ import { Code, codeText, isRequestCode, isResponseCode } from "../wire/code.ts";
 import { Call, type CallHost } from "./call.ts";
 import { EchoValues } from "./echo.ts";
 import { Entropy } from "./entropy.ts";
-import { Exchanges } from "./exchange.ts";
+import { Exchanges } from "./exchanges.ts";
 import { GroupCall } from "./group.ts";
 import { Ping } from "./ping.ts";
 import { BlockRules } from "./block_rules.ts";

@@ -7,7 +7,7 @@ import { encode, type Message, MessageType } from "../wire/message.ts";
 import { findOption, OptionNumber, uintOption } from "../wire/option.ts";
 import type { CallHost } from "./call.ts";
 import { Download, type DownloadOwner } from "./download.ts";
-import type { StartOptions } from "./exchange.ts";
+import type { StartOptions } from "./exchanges.ts";
 import type { Timed } from "./timers.ts";
 import type { ExchangeId, Outline } from "./types.ts";
 

@@ -7,7 +7,8 @@ import { encodeUint, findOption, type Option, OptionNumber, uintOption } from ".
 import { etagOf } from "./assembly.ts";
 import type { CallHost } from "./call.ts";
 import { Download, type DownloadOwner, failureOf } from "./download.ts";
-import type { ClientExchange, ClientOwner, StartOptions } from "./exchange.ts";
+import type { ClientExchange, ClientOwner } from "./exchange.ts";
+import type { StartOptions } from "./exchanges.ts";
 import type { Timed } from "./timers.ts";
 import type { ExchangeId, FailureReason } from "./types.ts";
 

@@ -4,7 +4,7 @@ import { CoAPError } from "../errors.ts";
 import type { Flow } from "../flow.ts";
 import { decode, type Message, MessageType } from "../wire/message.ts";
 import { isRequestCode, isResponseCode } from "../wire/code.ts";
-import { MAX_DATAGRAM } from "./exchange.ts";
+import { MAX_DATAGRAM } from "./exchanges.ts";
 import { MessageIds } from "./message_ids.ts";
 import {
   ARRIVAL,

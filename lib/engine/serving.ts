@@ -15,13 +15,8 @@ import {
 import { withOptions } from "./assembly.ts";
 import type { BlockRules } from "./block_rules.ts";
 import { EchoMint } from "./echo.ts";
-import {
-  checkForwarded,
-  type Exchanges,
-  MAX_DATAGRAM,
-  ServerExchange,
-  tokenKey,
-} from "./exchange.ts";
+import { ServerExchange, tokenKey } from "./exchange.ts";
+import { checkForwarded, type Exchanges, MAX_DATAGRAM } from "./exchanges.ts";
 import { Observers } from "./observers.ts";
 import type { Peer } from "./peers.ts";
 import type { MessageLayer, Receipt, Shared } from "./layers.ts";
