@@ -199,8 +199,17 @@ class SharedObservation extends Pending {
   /** Over a connection what was observed is registered for again on another one, when that is lost. */
   #recovers(error: unknown): boolean {
     const { parts } = this.#target;
-    if (this.ended || this.#newest?.observed !== true || !isStream(parts.scheme)) return false;
+    if (this.ended || !isStream(parts.scheme)) return false;
     if (!(error instanceof CoAPError && PASSING.has(error.reason))) return false;
+    if (this.#newest === undefined && this.#attempts === 0) {
+      // As of other requests: a connection that was there before may just have been closed.
+      if (!this.reuses || error.reason !== "transport") return false;
+      this.#attempts++;
+      this.beginAgain();
+      this.#client.start(this, parts);
+      return true;
+    }
+    if (this.#newest?.observed !== true) return false;
     this.#restart = this.#client.restart(this, parts, ++this.#attempts);
     if (this.#restart === undefined) return false;
     this.beginAgain();

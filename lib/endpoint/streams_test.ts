@@ -304,6 +304,36 @@ describe("observing over connections", () => {
     await sim.close();
   });
 
+  it("begins over another connection when the one that was there turns out to be closed", async () => {
+    const sim = new StreamSimulation();
+    const router = new Router().get("/s", () => CoAPResponse.text("0"), { observable: true });
+    const client = sim.client();
+    const first = await sim.serve(router);
+    await sim.run(client.get(`${STREAM_SERVER}/s`));
+    await first.close();
+    const second = await sim.serve(router);
+    const states = client.observe(`${STREAM_SERVER}/s`);
+    assertEquals((await sim.run(states.next())).value!.text(), "0");
+    assertEquals(await second.notify("/s", CoAPResponse.text("1")), 1);
+    assertEquals((await sim.run(states.next())).value!.text(), "1");
+    await states.return!();
+    // Once: a connection of its own that is lost before the first state is the end.
+    await second.close();
+    await sim.after(100);
+    await sim.network.listen({}, (socket) => {
+      const peer = new RawConnection();
+      peer.socket = socket;
+      peer.send({ code: Code.CSM });
+      return peer;
+    });
+    const lost = failure(client.observe(`${STREAM_SERVER}/s`).next());
+    await sim.after(100);
+    sim.network.cut();
+    assertEquals((await sim.run(lost)).reason, "transport");
+    await sim.rest();
+    await sim.close();
+  });
+
   it("is given up with the client, or by its reader, also while there is no connection", async () => {
     for (
       const giveUp of [(c: CoAPClient) => c.close(), (_: CoAPClient, s: Closing) => s.return!()]
