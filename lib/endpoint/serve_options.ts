@@ -251,7 +251,8 @@ export interface Server extends AsyncDisposable {
   /**
    * A client on the server's own socket: what it sends comes from the server's port, through the same NAT binding. For
    * `${peer.scheme}://${peer.address}:${peer.port}` of a peer that has opened a connection it uses that; an IPv6 address
-   * stands in brackets. Of a WebSocket `accept` has to be told the peer's address and port. It ends with the server.
+   * stands in brackets. Of a WebSocket `accept` has to be told the peer's address and port. Over TLS such a peer
+   * has proved what its certificate says, and nothing where it has shown none. It ends with the server.
    */
   readonly client: CoAPClient;
   /**

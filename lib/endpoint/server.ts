@@ -91,6 +91,45 @@ const NO_FORMAT = CoAPResponse.error(Code.BadRequest, "FETCH needs Content-Forma
  * console.log(`coap://127.0.0.1:${server.address.port}/light`);
  * await server.close();
  * ```
+ *
+ * @example Several transports, one handler
+ * ```ts
+ * import { CoAPClient, CoAPResponse, serve } from "@x/coap";
+ *
+ * const server = await serve(
+ *   { hostname: "127.0.0.1", port: 0, tcp: { port: 0 } }, // tls: { cert, key }, ws: true
+ *   ({ peer }) => CoAPResponse.text(`Hello over ${peer.scheme ?? "coap"}`),
+ * );
+ * const client = new CoAPClient();
+ * const { udp, tcp } = server.addresses;
+ * for (const uri of [`coap://127.0.0.1:${udp!.port}`, `coap+tcp://127.0.0.1:${tcp!.port}`]) {
+ *   console.log((await client.get(uri)).text()); // Hello over coap, Hello over coap+tcp
+ * }
+ * await client.close();
+ * await server.close();
+ * ```
+ *
+ * @example A device behind a NAT, which its server asks
+ * ```ts
+ * import { CoAPResponse, serve } from "@x/coap";
+ *
+ * const listen = { hostname: "127.0.0.1", udp: false, tcp: { port: 0 } };
+ * const asked = Promise.withResolvers<string>();
+ * const server = await serve(listen, ({ peer }) => {
+ *   const uri = `${peer.scheme}://${peer.address}:${peer.port}/temperature`;
+ *   server.client.get(uri).then((response) => asked.resolve(response.text()), asked.reject);
+ *   return CoAPResponse.text("Welcome");
+ * });
+ * // The device: `idleTimeout` keeps its connection, its handler answers.
+ * const device = await serve(
+ *   { ...listen, connection: { idleTimeout: Infinity } },
+ *   () => CoAPResponse.text("22.5"),
+ * );
+ * await device.client.post(`coap+tcp://127.0.0.1:${server.address.port}/register`);
+ * console.log(await asked.promise); // 22.5
+ * await device.close();
+ * await server.close();
+ * ```
  */
 export function serve(handler: Handler | HandlerObject): Promise<Server>;
 /**
