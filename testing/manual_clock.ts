@@ -115,6 +115,20 @@ export class ManualClock implements Clock {
     }
   }
 
+  /** Moves from timer to timer until the promise settles, and is what it is; at most `limit` ms. */
+  async run<T>(promise: Promise<T>, limit = 1_000_000): Promise<T> {
+    let settled = false;
+    const done = (): void => void (settled = true);
+    promise.then(done, done);
+    await settle();
+    const until = this.#now + limit;
+    while (!settled) {
+      if (this.next > until) throw new Error(`Nothing settled within ${limit} ms`);
+      await this.advanceToAsync(this.next);
+    }
+    return await promise;
+  }
+
   #fire(): void {
     const timer = this.#timers.shift()!;
     this.#reach(timer.at);

@@ -19,7 +19,7 @@ import {
   type TraceEntry,
 } from "../lib/transport/memory.ts";
 import { decode, type Message } from "../lib/wire/message.ts";
-import { ManualClock, settle } from "./manual_clock.ts";
+import { ManualClock } from "./manual_clock.ts";
 import { SeededRandom } from "./seeded_random.ts";
 
 /** The server's address on the simulated network. */
@@ -112,17 +112,8 @@ export class Simulation {
   }
 
   /** Moves the clock from timer to timer until the promise settles. */
-  async run<T>(promise: Promise<T>, limit = 1_000_000): Promise<T> {
-    let settled = false;
-    const done = (): void => void (settled = true);
-    promise.then(done, done);
-    await settle();
-    const until = this.clock.now() + limit;
-    while (!settled) {
-      if (this.clock.next > until) throw new Error(`Nothing settled within ${limit} ms`);
-      await this.clock.advanceToAsync(this.clock.next);
-    }
-    return await promise;
+  run<T>(promise: Promise<T>, limit?: number): Promise<T> {
+    return this.clock.run(promise, limit);
   }
 
   /** Lets time pass. */

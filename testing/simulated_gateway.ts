@@ -6,6 +6,8 @@ import {
   httpGateway,
   type HTTPGatewayOptions,
 } from "../lib/endpoint/http_gateway.ts";
+import type { IncomingRequest } from "../lib/endpoint/incoming_request.ts";
+import { CoAPResponse, type CoAPResponseInit } from "../lib/endpoint/response.ts";
 import { SERVER, Simulation } from "./simulated_endpoints.ts";
 
 /** Where gateways are. */
@@ -13,6 +15,26 @@ export const ORIGIN = "http://gateway.example";
 
 /** A network, and what asks its servers by way of HTTP. */
 export class GatewaySimulation extends Simulation {
+  /** Requests as the server of `answers` has seen them. */
+  readonly seen: IncomingRequest[] = [];
+
+  /** A server that answers everything with one response. */
+  async answers(code: number, init: CoAPResponseInit = {}, payload = ""): Promise<void> {
+    await this.serve((request) => {
+      this.seen.push(request);
+      return new CoAPResponse(new TextEncoder().encode(payload), { code, ...init });
+    });
+  }
+
+  /** What that has seen, in words. */
+  get texts(): string[] {
+    return this.seen.map(({ method, pathname, query, payload }) =>
+      `${method} ${pathname}${query.map((part) => `?${part}`).join("")} ${
+        new TextDecoder().decode(payload)
+      }`.trimEnd()
+    );
+  }
+
   /** A gateway with a caching client on the network. */
   gateway(options: HTTPGatewayOptions = {}): HTTPGateway {
     const gateway = httpGateway({

@@ -6,33 +6,11 @@ import { CoAPError, type CoAPErrorReason } from "../errors.ts";
 import { Code } from "../wire/code.ts";
 import { encode, MessageType } from "../wire/message.ts";
 import { httpGateway } from "./http_gateway.ts";
-import type { IncomingRequest } from "./incoming_request.ts";
-import { CoAPResponse, type CoAPResponseInit } from "./response.ts";
 
 describe("a gateway", () => {
   let net: GatewaySimulation;
-  let seen: IncomingRequest[] = [];
-  beforeEach(() => {
-    net = new GatewaySimulation();
-    seen = [];
-  });
+  beforeEach(() => net = new GatewaySimulation());
   afterEach(() => net.end());
-
-  /** A server that answers everything with one response. */
-  async function answering(code: number, init: CoAPResponseInit = {}, payload = ""): Promise<void> {
-    await net.serve((request) => {
-      seen.push(request);
-      return new CoAPResponse(new TextEncoder().encode(payload), { code, ...init });
-    });
-  }
-
-  /** Requests as servers see them. */
-  const texts = (): string[] =>
-    seen.map(({ method, pathname, query, payload }) =>
-      `${method} ${pathname}${query.map((part) => `?${part}`).join("")} ${
-        new TextDecoder().decode(payload)
-      }`.trimEnd()
-    );
 
   describe("says nothing of what went wrong inside", () => {
     const TABLE: [CoAPErrorReason, number][] = [
@@ -97,7 +75,7 @@ describe("a gateway", () => {
     });
 
     it("bodies of requests: 413, whether they say their length or not", async () => {
-      await answering(Code.Changed);
+      await net.answers(Code.Changed);
       const gateway = net.gateway({ maxRequestBytes: 10 });
       const put = (body: RequestInit["body"], headers = {}): Promise<unknown[]> =>
         net.tell(gateway, "/a", { method: "PUT", body, headers, duplex: "half" } as RequestInit);
@@ -118,11 +96,11 @@ describe("a gateway", () => {
         start: (controller) => controller.error(new Error("secret")),
       });
       assertEquals(await put(broken), [400, "Body has broken off\n"]);
-      assertEquals(seen.length, 1);
+      assertEquals(net.seen.length, 1);
     });
 
     it("payloads of responses: 502", async () => {
-      await answering(Code.Content, {}, "x".repeat(3000));
+      await net.answers(Code.Content, {}, "x".repeat(3000));
       assertEquals((await net.ask(net.gateway({ maxResponseBytes: 3000 }), "/a")).status, 200);
       assertEquals((await net.ask(net.gateway({ maxResponseBytes: 2999 }), "/a")).status, 502);
       const client = net.client({ limits: { bodyBytes: 2000 } });
@@ -155,7 +133,7 @@ describe("a gateway", () => {
   });
 
   it("leaves no listener on the signals of requests", async () => {
-    await answering(Code.Content);
+    await net.answers(Code.Content);
     const gateway = net.gateway();
     let listeners = 0;
     for (const accept of ["*/*", "text/event-stream"]) {
@@ -184,7 +162,7 @@ describe("a gateway", () => {
     await gateway.close();
     assertEquals((await answer).status, 503);
     assertEquals(await net.tell(gateway, "/"), [503, "Gateway is closed\n"]);
-    await answering(Code.Content);
+    await net.answers(Code.Content);
     assertEquals((await net.run(client.get("coap://server/"))).code, Code.Content);
     const own = httpGateway({ target: "coap://127.0.0.1" });
     await own.close();
@@ -193,7 +171,7 @@ describe("a gateway", () => {
   });
 
   it("asks once for all who ask at the same time, and gives up when all have", async () => {
-    await answering(Code.Content, {}, "x");
+    await net.answers(Code.Content, {}, "x");
     const gateway = net.gateway({ cache: false });
     const controllers = [1, 2, 3].map(() => new AbortController());
     const ask = ({ signal }: AbortController, path = "/a"): Promise<Response> =>
@@ -203,13 +181,13 @@ describe("a gateway", () => {
     assertEquals((await first!).status, 499);
     assertEquals((await net.run(second!)).status, 200);
     assertEquals(await (await third!).text(), "x");
-    assertEquals(texts(), ["GET /a"]);
+    assertEquals(net.texts, ["GET /a"]);
     const gone = [new AbortController(), new AbortController()];
     const late = gone.map((controller) => ask(controller, "/b"));
     for (const controller of gone) controller.abort();
     const anew = ask(new AbortController(), "/b");
     for (const answer of late) assertEquals((await answer).status, 499);
     assertEquals((await net.run(anew)).status, 200);
-    assertEquals(texts().at(-1), "GET /b");
+    assertEquals(net.texts.at(-1), "GET /b");
   });
 });

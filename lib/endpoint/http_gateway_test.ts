@@ -4,38 +4,17 @@ import { GatewaySimulation } from "../../testing/simulated_gateway.ts";
 import { Code, codeText } from "../wire/code.ts";
 import { ContentFormat } from "../wire/content_format.ts";
 import { findOption, findOptions, OptionNumber, uintOption } from "../wire/option.ts";
-import type { IncomingRequest } from "./incoming_request.ts";
-import { CoAPResponse, type CoAPResponseInit } from "./response.ts";
+import { CoAPResponse } from "./response.ts";
 import { Router } from "./router.ts";
 
 describe("httpGateway", () => {
   let net: GatewaySimulation;
-  let seen: IncomingRequest[] = [];
-  beforeEach(() => {
-    net = new GatewaySimulation();
-    seen = [];
-  });
+  beforeEach(() => net = new GatewaySimulation());
   afterEach(() => net.end());
-
-  /** A server that answers everything with one response. */
-  async function answering(code: number, init: CoAPResponseInit = {}, payload = ""): Promise<void> {
-    await net.serve((request) => {
-      seen.push(request);
-      return new CoAPResponse(new TextEncoder().encode(payload), { code, ...init });
-    });
-  }
-
-  /** Requests as servers see them. */
-  const texts = (): string[] =>
-    seen.map(({ method, pathname, query, payload }) =>
-      `${method} ${pathname}${query.map((part) => `?${part}`).join("")} ${
-        new TextDecoder().decode(payload)
-      }`.trimEnd()
-    );
 
   it("gets what the server has, with its type, entity tag and freshness", async () => {
     const etag = Uint8Array.of(0, 0xab);
-    await answering(Code.Content, { contentFormat: ContentFormat.JSON, etag, maxAge: 10 }, "[1]");
+    await net.answers(Code.Content, { contentFormat: ContentFormat.JSON, etag, maxAge: 10 }, "[1]");
     const response = await net.ask(net.gateway(), "/sensors/t%C3%A9mp?unit=c&x=%26");
     assertEquals([response.status, await response.text()], [200, "[1]"]);
     assertEquals(Object.fromEntries(response.headers), {
@@ -47,21 +26,21 @@ describe("httpGateway", () => {
       "vary": "accept",
       "x-content-type-options": "nosniff",
     });
-    assertEquals(seen[0]!.path, ["sensors", "témp"]);
-    assertEquals(seen[0]!.query, ["unit=c", "x=&"]);
-    assertEquals(uintOption(seen[0]!.options, OptionNumber.HopLimit), 16);
-    assertEquals(seen[0]!.accept, undefined);
+    assertEquals(net.seen[0]!.path, ["sensors", "témp"]);
+    assertEquals(net.seen[0]!.query, ["unit=c", "x=&"]);
+    assertEquals(uintOption(net.seen[0]!.options, OptionNumber.HopLimit), 16);
+    assertEquals(net.seen[0]!.accept, undefined);
   });
 
   it("has a method for each of HTTP's, and 501 for the others (7252-10-1)", async () => {
-    await answering(Code.Content, {}, "x");
+    await net.answers(Code.Content, {}, "x");
     const gateway = net.gateway({ cache: false });
     const body = "1";
     for (const method of ["POST", "PUT", "PATCH", "QUERY"]) {
       await net.ask(gateway, "/a", { method, body, headers: { "content-type": "text/plain" } });
     }
     for (const method of ["GET", "DELETE"]) await net.ask(gateway, "/a", { method });
-    assertEquals(texts(), [
+    assertEquals(net.texts, [
       "POST /a 1",
       "PUT /a 1",
       "PATCH /a 1",
@@ -78,15 +57,15 @@ describe("httpGateway", () => {
       const answer = await net.tell(gateway, "/a", { method });
       assertEquals(answer, [501, "CoAP has no such method\n"]);
     }
-    assertEquals(seen.length, 7);
+    assertEquals(net.seen.length, 7);
   });
 
   it("lets through only the methods that it is to", async () => {
-    await answering(Code.Content);
+    await net.answers(Code.Content);
     const gateway = net.gateway({ methods: ["GET"] });
     const answer = await net.tell(gateway, "/", { method: "PUT", body: "x" }, "allow");
     assertEquals(answer, [405, "Method is not allowed\n", "GET, HEAD"]);
-    assertEquals(seen.length, 0);
+    assertEquals(net.seen.length, 0);
     assertEquals((await net.ask(gateway, "/", { method: "HEAD" })).status, 200);
   });
 
@@ -136,13 +115,13 @@ describe("httpGateway", () => {
   }
 
   it("says in the reason, too, that it was the server that does not know the method", async () => {
-    await answering(Code.MethodNotAllowed);
+    await net.answers(Code.MethodNotAllowed);
     const response = await net.ask(net.gateway(), "/a");
     assertMatch(response.statusText, /^CoAP server returned 4\.05/);
   });
 
   it("4.02 becomes 400 where a header field has become a critical option", async () => {
-    await answering(Code.BadOption);
+    await net.answers(Code.BadOption);
     const gateway = net.gateway();
     const headers = { "if-match": '"00"' };
     assertEquals((await net.ask(gateway, "/a", { method: "PUT", headers })).status, 400);
@@ -201,24 +180,24 @@ describe("httpGateway", () => {
   });
 
   it("sends a body with its format, by blocks where it is long", async () => {
-    await answering(Code.Changed);
+    await net.answers(Code.Changed);
     const gateway = net.gateway();
     const body = "x".repeat(5000);
     const headers = { "content-type": "application/json; charset=utf-8" };
     assertEquals((await net.ask(gateway, "/a", { method: "PUT", body, headers })).status, 204);
-    assertEquals(seen[0]!.contentFormat, ContentFormat.JSON);
-    assertEquals(seen[0]!.payload.length, 5000);
+    assertEquals(net.seen[0]!.contentFormat, ContentFormat.JSON);
+    assertEquals(net.seen[0]!.payload.length, 5000);
     await net.ask(gateway, "/a", { method: "PUT", body: new Uint8Array(2) });
-    assertEquals([seen[1]!.contentFormat, seen[1]!.payload.length], [undefined, 2]);
+    assertEquals([net.seen[1]!.contentFormat, net.seen[1]!.payload.length], [undefined, 2]);
     await net.ask(gateway, "/a", { method: "POST" });
-    assertEquals([seen[2]!.contentFormat, seen[2]!.payload.length], [undefined, 0]);
+    assertEquals([net.seen[2]!.contentFormat, net.seen[2]!.payload.length], [undefined, 0]);
     const compressed = { "content-type": "application/cbor", "content-encoding": "deflate" };
     await net.ask(gateway, "/a", { method: "PUT", body, headers: compressed });
-    assertEquals(seen[3]!.contentFormat, 11060);
+    assertEquals(net.seen[3]!.contentFormat, 11060);
   });
 
   it("answers 415 to what no content format stands for, and does not ask the server", async () => {
-    await answering(Code.Changed);
+    await net.answers(Code.Changed);
     const gateway = net.gateway();
     const put = async (headers: Record<string, string>): Promise<unknown> =>
       (await net.ask(gateway, "/a", { method: "PUT", body: "a", headers })).status;
@@ -232,13 +211,13 @@ describe("httpGateway", () => {
     for (const headers of wrong) assertEquals(await put(headers), 415);
     const query = { method: "QUERY", body: new Uint8Array(1) };
     assertEquals((await net.ask(gateway, "/a", query)).status, 415);
-    assertEquals(seen.length, 0);
+    assertEquals(net.seen.length, 0);
     const any = net.gateway({ anyFormat: true });
     assertEquals(
       (await net.ask(any, "/", { method: "PUT", body: "a", headers: formatted })).status,
       204,
     );
-    assertEquals(seen[0]!.contentFormat, 65_000);
+    assertEquals(net.seen[0]!.contentFormat, 65_000);
   });
 
   it("gives any content format a type", async () => {
@@ -277,7 +256,7 @@ describe("httpGateway", () => {
   it("answers 304 where the client has it, whether the server says so or not", async () => {
     let etag = Uint8Array.of(1);
     await net.serve((request) => {
-      seen.push(request);
+      net.seen.push(request);
       const known = findOptions(request.options, OptionNumber.ETag).length > 0;
       return etag[0] === 1 && known
         ? new CoAPResponse(undefined, { code: Code.Valid, etag, maxAge: 3 })
@@ -287,7 +266,7 @@ describe("httpGateway", () => {
     const having = (field: string): Promise<unknown[]> =>
       net.tell(gateway, "/a", { headers: { "if-none-match": field } }, "etag", "cache-control");
     assertEquals(await having('"7f", W/"01"'), [304, "", '"01"', "max-age=3"]);
-    assertEquals(findOptions(seen[0]!.options, OptionNumber.ETag).length, 2);
+    assertEquals(findOptions(net.seen[0]!.options, OptionNumber.ETag).length, 2);
     assertEquals(await having("*"), [304, "", '"01"', "max-age=60"]);
     etag = Uint8Array.of(2);
     assertEquals(await having('"02"'), [304, "", '"02"', "max-age=60"]);
@@ -296,14 +275,14 @@ describe("httpGateway", () => {
   });
 
   it("hands conditions on, and refuses what CoAP has no word for", async () => {
-    await answering(Code.PreconditionFailed);
+    await net.answers(Code.PreconditionFailed);
     const gateway = net.gateway();
     const put = async (headers: Record<string, string>): Promise<unknown> =>
       (await net.ask(gateway, "/a", { method: "PUT", body: "1", headers })).status;
     assertEquals(await put({ "if-match": '"01ff", W/"02", "x"' }), 412);
     assertEquals(await put({ "if-match": "*" }), 412);
     assertEquals(await put({ "if-none-match": "*" }), 412);
-    const [match, any, none] = seen.map(({ options }) => options);
+    const [match, any, none] = net.seen.map(({ options }) => options);
     assertEquals(findOptions(match!, OptionNumber.IfMatch).map(({ value }) => [...value]), [[
       1,
       255,
@@ -312,7 +291,7 @@ describe("httpGateway", () => {
     assert(findOption(none!, OptionNumber.IfNoneMatch) !== undefined);
     assertEquals(await put({ "if-match": 'W/"01", "zz"' }), 412);
     assertEquals(await put({ "if-none-match": '"01"' }), 501);
-    assertEquals(seen.length, 3);
+    assertEquals(net.seen.length, 3);
   });
 
   it("asks once for what is fresh, unless the client wants it new (RFC 8075 section 8.1)", async () => {

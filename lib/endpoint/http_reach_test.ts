@@ -6,37 +6,16 @@ import { CoAPError } from "../errors.ts";
 import { Code } from "../wire/code.ts";
 import { findOption, OptionNumber } from "../wire/option.ts";
 import { httpGateway, type HTTPGatewayOptions } from "./http_gateway.ts";
-import type { IncomingRequest } from "./incoming_request.ts";
-import { CoAPResponse, type CoAPResponseInit } from "./response.ts";
+import { CoAPResponse } from "./response.ts";
 
 describe("what a gateway reaches", () => {
   let net: GatewaySimulation;
-  let seen: IncomingRequest[] = [];
-  beforeEach(() => {
-    net = new GatewaySimulation();
-    seen = [];
-  });
+  beforeEach(() => net = new GatewaySimulation());
   afterEach(() => net.end());
-
-  /** A server that answers everything with one response. */
-  async function answering(code: number, init: CoAPResponseInit = {}, payload = ""): Promise<void> {
-    await net.serve((request) => {
-      seen.push(request);
-      return new CoAPResponse(new TextEncoder().encode(payload), { code, ...init });
-    });
-  }
-
-  /** Requests as servers see them. */
-  const texts = (): string[] =>
-    seen.map(({ method, pathname, query, payload }) =>
-      `${method} ${pathname}${query.map((part) => `?${part}`).join("")} ${
-        new TextDecoder().decode(payload)
-      }`.trimEnd()
-    );
 
   describe("reaches nothing but its target", () => {
     it("whatever the path", async () => {
-      await answering(Code.Content);
+      await net.answers(Code.Content);
       const gateway = net.gateway({ target: "coap://127.0.0.1/v1/", base: "/iot/", cache: false });
       const paths = [
         "/iot",
@@ -76,7 +55,7 @@ describe("what a gateway reaches", () => {
         400,
         400,
       ]);
-      assertEquals(seen.map(({ path }) => path.join(" ")), [
+      assertEquals(net.seen.map(({ path }) => path.join(" ")), [
         "v1",
         "v1",
         "v1 a ",
@@ -87,12 +66,14 @@ describe("what a gateway reaches", () => {
         "v1 coap:  evil.example x",
         "v1 a|b",
       ]);
-      assertEquals(seen.at(-1)!.query, ["c=[1]", "d={}"]);
-      assert(seen.every(({ options }) => findOption(options, OptionNumber.UriHost) === undefined));
+      assertEquals(net.seen.at(-1)!.query, ["c=[1]", "d={}"]);
+      assert(
+        net.seen.every(({ options }) => findOption(options, OptionNumber.UriHost) === undefined),
+      );
     });
 
     it("of what requests name, the list alone, and no group", async () => {
-      await answering(Code.Content, {}, "x");
+      await net.answers(Code.Content, {}, "x");
       const gateway = net.gateway({
         allow: ["server", "coap://127.0.0.1/open", "224.0.1.187"],
         base: "/hc/",
@@ -101,7 +82,7 @@ describe("what a gateway reaches", () => {
         (await net.ask(gateway, path)).status;
       assertEquals(await status("/hc/coap://server/a"), 200);
       assertEquals(await status("/hc/coap://127.0.0.1/open/b?c"), 200);
-      assertEquals(texts(), ["GET /a", "GET /open/b?c"]);
+      assertEquals(net.texts, ["GET /a", "GET /open/b?c"]);
       for (
         const path of [
           "127.0.0.1/",
@@ -119,11 +100,11 @@ describe("what a gateway reaches", () => {
         assertEquals(await status(`/hc/${path}`), 400, path);
       }
       assertEquals(await status("/hc/coap://u@server/"), 400);
-      assertEquals(seen.length, 2);
+      assertEquals(net.seen.length, 2);
     });
 
     it("of what requests name, what a function lets through, and of that what is public", async () => {
-      await answering(Code.Content, {}, "x");
+      await net.answers(Code.Content, {}, "x");
       const asked: unknown[] = [];
       const allow: HTTPGatewayOptions["allow"] = ({ host, path }, { headers }) => {
         asked.push([host, path]);
@@ -185,7 +166,7 @@ describe("what a gateway reaches", () => {
     assertEquals(await net.tell(simple, `${core}?%zz`), [200, ""]);
     const other = net.gateway({ allow: [], template: "?uri={+tu}" });
     assertEquals((await net.tell(other, core))[1], '</>;rt="core.hc";hct="?uri={+tu}"');
-    await answering(Code.Content, {}, "of the server");
+    await net.answers(Code.Content, {}, "of the server");
     assertEquals((await net.tell(net.gateway(), core))[1], "of the server");
   });
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
-import { ManualClock, settle } from "../../testing/manual_clock.ts";
+import { ManualClock } from "../../testing/manual_clock.ts";
 import { Soak, type SoakReport } from "../../testing/soak.ts";
 import { SimulatedNetwork } from "../transport/memory.ts";
 import { bindUdp } from "../transport/udp.ts";
@@ -10,14 +10,9 @@ import { systemClock } from "./clock.ts";
 async function simulate(seed: number, duration: number): Promise<SoakReport> {
   const clock = new ManualClock();
   const network = new SimulatedNetwork({ clock, latency: [1, 30], seed });
-  let done = false;
-  const run = new Soak({ seed, duration, clock, bind: network.bind }).run();
-  const finish = (): void => void (done = true);
-  run.then(finish, finish);
-  await settle();
-  while (!done) await clock.advanceToAsync(clock.next);
+  const report = await clock.run(new Soak({ seed, duration, clock, bind: network.bind }).run());
   assertEquals(network.inFlight, 0);
-  return await run;
+  return report;
 }
 
 /** The runs reach what they are for. */
