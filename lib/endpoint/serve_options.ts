@@ -198,8 +198,8 @@ export interface ServeOptions extends EndpointOptions {
    * It is about the turns of `concurrency`, and about handlers that block the process: meanwhile requests wait in the
    * buffer of the socket. How long nobody tells, but where the socket has not been found empty for `maxWait`, and what
    * was read since is less than the buffer holds, those that come next are shed, until either has changed. Fast handlers
-   * are never concerned, whatever the load, since a full buffer is soon read; nor is a server whose clients are at most 30
-   * and wait for each answer. `Infinity` sheds nothing.
+   * are never concerned, whatever the load, since a full buffer is soon read; nor are servers of a few clients that wait
+   * for each answer: at most 31, on Windows 7. `Infinity` sheds nothing.
    *
    * @default {400} below `emptyAckDelay`, so that the refusal goes with the acknowledgement
    */
