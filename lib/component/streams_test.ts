@@ -93,7 +93,7 @@ describe("CoAP as a client over TCP", () => {
       coap.on("Error", ({ errorCode, description }) => resolve(`${errorCode} ${description}`))
     );
     await server.close();
-    assertEquals(await lost, `0 GET "${base}/t", observed: Connection was closed`);
+    assertEquals(await lost, `0 GET "${base}/t", observed: Peer released the connection`);
   });
 
   it("Log shows messages without the type and ID that they do not have", async () => {
