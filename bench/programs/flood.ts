@@ -20,7 +20,14 @@ export interface FloodOptions {
 
 const SOURCES = 256;
 /** Sent by one source port at once. */
-const BATCH = 16;
+const BATCH = 4;
+/**
+ * Pause between portions, ms. Timers know whole milliseconds, and what they let through at once would be a burst that
+ * nobody gets past; so the thread sleeps, and looks after its sockets in between.
+ */
+const PAUSE = 0.05;
+/** What the machine did not let us send for so long is not made up for, ms. */
+const LATEST = 1;
 
 const { port, rate }: FloodOptions = JSON.parse(process.argv[2]!);
 const sockets = await Promise.all(
@@ -34,12 +41,17 @@ const kinds = [
   Uint8Array.of(0x4f, 1, 0, 0, 0xff, 0xff, 0xff, 0xff),
 ];
 const batch = Array.from({ length: BATCH }, (_, i) => kinds[i % kinds.length]!.slice());
+const asleep = new Int32Array(new SharedArrayBuffer(4));
 let sent = 0;
+/** How many were to be sent by `last`, without those that were left out. */
+let due = 0;
+let last = performance.now();
 let turn = 0;
-const start = performance.now();
 
 function pour(): void {
-  const due = (performance.now() - start) / 1000 * rate;
+  const now = performance.now();
+  due += Math.min(now - last, LATEST) / 1000 * rate;
+  last = now;
   while (sent < due) {
     crypto.getRandomValues(random);
     batch.forEach((bytes, i) => {
@@ -50,8 +62,10 @@ function pour(): void {
     sockets[turn++ % SOURCES]!.send(batch);
     sent += BATCH;
   }
+  Atomics.wait(asleep, 0, 0, PAUSE);
+  setImmediate(pour);
 }
 
 process.stdin.on("data", () => console.log(sent));
 console.log(port);
-setInterval(pour, 1);
+pour();
