@@ -180,7 +180,8 @@ export class Call implements ClientOwner, DownloadOwner {
     if (rest > fits && !this.#inBlocks && !this.#rawUpload) this.#beginBlocks();
     this.#sending = this.#inBlocks ? Math.min(rest, this.#size) : rest;
     const from = this.#offset - this.#bodyAt;
-    this.#send(now, this.#body.subarray(from, from + this.#sending));
+    const whole = this.#sending === this.#body.length;
+    this.#send(now, whole ? this.#body : this.#body.subarray(from, from + this.#sending));
   }
 
   #beginBlocks(): void {

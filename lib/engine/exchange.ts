@@ -23,12 +23,12 @@ export interface ClientOwner {
 /** The key of a token: exact, a number where six bytes hold it. */
 export function tokenKey(token: Uint8Array): number | string {
   const { length } = token;
-  if (length <= 6) {
-    let key = length;
-    for (let i = 0; i < length; i++) key = key * 256 + token[i]!;
-    return key;
-  }
-  return bytesKey(token);
+  // As long as ours are by default: V8 finds integers of 32 bits in a map much faster than other numbers.
+  if (length === 4) return token[0]! << 24 | token[1]! << 16 | token[2]! << 8 | token[3]!;
+  if (length > 6) return bytesKey(token);
+  let value = 0;
+  for (let i = 0; i < length; i++) value = value * 256 + token[i]!;
+  return (length + 1) * 2 ** 48 + value;
 }
 
 /** A request of ours that waits for a response. */

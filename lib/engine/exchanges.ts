@@ -173,6 +173,7 @@ export class Exchanges {
 
   /** A response came, separately. Answers whether somebody waits for it. */
   onResponse(now: number, peer: Peer | undefined, flow: Flow, message: Message): boolean {
+    if (peer?.tokens === undefined && this.#groups.size === 0) return false;
     const key = tokenKey(message.token);
     const exchange = peer?.tokens?.get(key);
     if (exchange !== undefined) return this.deliver(now, exchange, flow, message);
