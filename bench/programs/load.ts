@@ -54,6 +54,13 @@ const CONTENT = 0x45;
 /** What is under way at a source port that hears nothing is sent again after this, ms. */
 const PATIENCE = 500;
 const WATCH = 100;
+/**
+ * Where each source port is on an address of its own: the system gives ports out again, and the server would take the
+ * message IDs of another source for those of the one before.
+ */
+const HAS_ADDRESSES = process.platform === "linux";
+/** Tells the addresses of this process from those of the one before. */
+const NETWORK = 16 + Math.floor(Math.random() * 200);
 /** Idle source ports that are open at a time: each batch has an address of its own. */
 const BATCH = 200;
 
@@ -74,6 +81,8 @@ class Load {
   answered = 0;
   repeated = 0;
   wrong = 0;
+  /** Source ports so far. */
+  opened = 0;
   /** Length of the first response. */
   length = 0;
   /** Requests that may still be begun. */
@@ -135,7 +144,12 @@ class Source {
   }
 
   async open(): Promise<this> {
-    this.#socket = await openSocket(this.#load.options.port, (bytes) => this.#receive(bytes));
+    const number = this.#load.opened++;
+    this.#socket = await openSocket(
+      this.#load.options.port,
+      (bytes) => this.#receive(bytes),
+      HAS_ADDRESSES ? `127.${NETWORK}.${number >> 8 & 0xff}.${number & 0xff}` : undefined,
+    );
     return this;
   }
 
