@@ -21,9 +21,7 @@ function escape(text: string): string {
 
 /** Draws a report. */
 export function toSvg({ rows }: Report): string {
-  const labels = rows.flatMap(({ targets }) =>
-    targets.map(({ text }) => text.length)
-  );
+  const labels = rows.flatMap(({ targets }) => targets.map(({ text }) => text.length));
   const left = Math.max(...labels, 40) * CHARACTER + 20;
   const full = left + BARS + RIGHT;
   const scale = BARS / LONGEST;
@@ -40,15 +38,9 @@ export function toSvg({ rows }: Report): string {
       const kind = isReached(target) ? "reached" : "short";
       const mark = times > LONGEST ? " ▸" : "";
       body.push(
-        `<text class="label" x="${left - 8}" y="${y + 14}">${
-          escape(text)
-        }</text>`,
-        `<rect class="${kind}" x="${left}" y="${y + 3}" width="${
-          width.toFixed(1)
-        }" height="14"/>`,
-        `<text class="value" x="${(left + width + 6).toFixed(1)}" y="${
-          y + 14
-        }">` +
+        `<text class="label" x="${left - 8}" y="${y + 14}">${escape(text)}</text>`,
+        `<rect class="${kind}" x="${left}" y="${y + 3}" width="${width.toFixed(1)}" height="14"/>`,
+        `<text class="value" x="${(left + width + 6).toFixed(1)}" y="${y + 14}">` +
           `${shown(ratio)}${unit}${mark}</text>`,
       );
       y += LINE;
