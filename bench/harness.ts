@@ -46,10 +46,17 @@ export interface Target {
   readonly unit?: string;
 }
 
+/** A ratio that nothing was asked of. */
+export interface Ratio {
+  readonly text: string;
+  readonly ratio: number;
+}
+
 /** One row of the benchmark, measured. */
 export interface Outcome {
   readonly figures: Figure[];
   readonly targets: Target[];
+  readonly ratios?: readonly Ratio[];
   readonly notes: string[];
 }
 
@@ -201,7 +208,7 @@ export class ServerProgram {
     return new ServerProgram(program, Number(await program.line(START)));
   }
 
-  /** Starts libcoap's server, which has to be told its port. */
+  /** Starts libcoap's server, which has to be told its port: it is that of UDP and of TCP. */
   static async startLibcoap(path: string): Promise<ServerProgram> {
     const port = await freePort();
     const program = new Program([path, "-A", "127.0.0.1", "-p", String(port), "-d", "100"]);
@@ -276,6 +283,13 @@ export class Figures {
     return figure && median(figure.values);
   }
 
+  /** The ratio of two variants, where both were measured. */
+  quotient(measure: string, own: string, other: string): number | undefined {
+    const a = this.median(own, measure);
+    const b = this.median(other, measure);
+    return a === undefined || b === undefined ? undefined : a / b;
+  }
+
   /** Adds the ratio of two variants as a target, where both were measured. */
   ratio(
     targets: Target[],
@@ -284,9 +298,8 @@ export class Figures {
     wanted: number,
     text: string,
   ): void {
-    const a = this.median(own, measure);
-    const b = this.median(other, measure);
-    if (a !== undefined && b !== undefined) targets.push({ text, ratio: a / b, wanted });
+    const ratio = this.quotient(measure, own, other);
+    if (ratio !== undefined) targets.push({ text, ratio, wanted });
   }
 }
 

@@ -23,6 +23,7 @@ import { memoryRow } from "./rows/memory.ts";
 import { observeRow } from "./rows/observe.ts";
 import { idleRow, serverRow, transportRow } from "./rows/server.ts";
 import { startRow } from "./rows/start.ts";
+import { streamsRow } from "./rows/streams.ts";
 
 /** All rows, in their order. */
 export const ROWS: readonly Row[] = [
@@ -36,6 +37,7 @@ export const ROWS: readonly Row[] = [
   memoryRow,
   startRow,
   floodRow,
+  streamsRow,
 ];
 
 const RESULTS = fileURLToPath(new URL("results", import.meta.url));

@@ -48,7 +48,9 @@ function targetLine(target: Target): string {
   return `| ${text} | ${shown(ratio)}${unit} | ${limit} | ${word} |`;
 }
 
-function rowMarkdown({ title, method, length, figures, targets, notes }: RowReport): string {
+function rowMarkdown(
+  { title, method, length, figures, targets, ratios = [], notes }: RowReport,
+): string {
   const { rounds, seconds, warmUp } = length;
   const how = `Rounds: ${rounds}, of ${seconds} s each after ${warmUp} s of the same load.`;
   const lines = [`## ${title}`, "", `${method} ${how}`, ""];
@@ -59,6 +61,10 @@ function rowMarkdown({ title, method, length, figures, targets, notes }: RowRepo
       ...targets.map(targetLine),
       "",
     );
+  }
+  if (ratios.length > 0) {
+    lines.push("| ratio | is |", "| --- | ---: |");
+    lines.push(...ratios.map(({ text, ratio }) => `| ${text} | ${shown(ratio)} |`), "");
   }
   const measures = [...new Set(figures.map(({ measure }) => measure))];
   const variants = [...new Set(figures.map(({ variant }) => variant))];
