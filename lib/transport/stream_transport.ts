@@ -120,9 +120,13 @@ export class ConnectionTransport implements StreamTransport {
 
   deliver({ flow }: MessageConnection, message: Uint8Array): boolean {
     this.#later();
-    let accepts = true;
-    this.#guard(() => accepts = this.#handler.receive(flow, message));
-    return accepts;
+    if (this.#closed !== undefined) return true;
+    try {
+      return this.#handler.receive(flow, message);
+    } catch (error) {
+      this.#report(error);
+      return true;
+    }
   }
 
   partial({ flow }: MessageConnection, missing: number): void {
@@ -153,8 +157,12 @@ export class ConnectionTransport implements StreamTransport {
     try {
       tell();
     } catch (error) {
-      this.#handler.error(error instanceof Error ? error : new Error(String(error)));
+      this.#report(error);
     }
+  }
+
+  #report(error: unknown): void {
+    this.#handler.error(error instanceof Error ? error : new Error(String(error)));
   }
 
   #later(): void {

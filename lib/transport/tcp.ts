@@ -5,6 +5,7 @@
  */
 
 import type { Flow } from "../flow.ts";
+import { writeRange } from "../wire/bytes.ts";
 import { frameSize, stripLength, takeFrame, writeLength } from "../wire/frame.ts";
 import type {
   BindStream,
@@ -95,7 +96,8 @@ class FramedConnection implements MessageConnection {
 
   data(bytes: Uint8Array): void {
     if (this.#closed) return;
-    if (this.#paused) this.#held.push(bytes.slice()); // what is read next may be read into the same memory
+    // What is read next may be read into the same memory. (`slice` of a Buffer would not copy.)
+    if (this.#paused) this.#held.push(new Uint8Array(bytes));
     else this.#cut(bytes);
   }
 
@@ -148,7 +150,7 @@ class FramedConnection implements MessageConnection {
       }
       if (this.#closed) return;
       if (this.#paused && at < end) {
-        this.#held.unshift(bytes.slice(at));
+        this.#held.unshift(new Uint8Array(bytes.subarray(at)));
         return;
       }
     }
@@ -251,8 +253,7 @@ class FramedConnection implements MessageConnection {
         chunks.push(piece.subarray(from, at), message.subarray(1));
         from = at;
       } else {
-        piece.set(message.subarray(1), at);
-        at += message.length - 1;
+        at = writeRange(piece, at, message, 1, message.length);
       }
     }
     if (at > from) chunks.push(piece.subarray(from, at));

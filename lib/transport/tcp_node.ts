@@ -124,11 +124,9 @@ class NodeByteSocket implements ByteSocket {
       this.#receiver?.closed(this.#error);
     });
     this.#receiver = opened(this);
-    socket.on("data", (bytes) => {
-      // Messages are copied out of it: that it may be part of a larger memory does not matter.
-      const { buffer, byteOffset, byteLength } = bytes;
-      this.#receiver!.data(new Uint8Array(buffer, byteOffset, byteLength));
-    });
+    // Messages are copied out of it: that it is a Buffer, maybe of a larger memory, does not matter. A plain array of
+    // it costs a sixth of a small request on Bun.
+    socket.on("data", (bytes) => this.#receiver!.data(bytes));
   }
 
   write(chunks: readonly Uint8Array[], taken: () => void): void {

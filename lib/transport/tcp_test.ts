@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertLess } from "@std/assert";
 import fc from "fast-check";
@@ -252,6 +253,24 @@ describe("messages out of a stream", () => {
     bench.transport.resume(bench.flows[0]!);
     assertEquals(payloadLengths(bench.messages), [1, 2, 3, 4]);
     assertEquals(socket.notes, ["pause", "pause", "resume"]);
+  });
+
+  it("are kept in memory of their own, also out of a Buffer that is used again", async () => {
+    const bench = await Bench.start();
+    bench.accepts = 1;
+    const socket = bench.open();
+    const portions = [join(frame(1), frame(100)), join(frame(20), frame(3).subarray(0, 2))];
+    for (const portion of portions) {
+      const bytes = Buffer.from(portion);
+      socket.receiver.data(bytes);
+      bytes.fill(0xff);
+    }
+    bench.accepts = Infinity;
+    bench.transport.resume(bench.flows[0]!);
+    const last = Buffer.from(frame(3).subarray(2));
+    socket.receiver.data(last);
+    last.fill(0xff);
+    assertEquals(payloadLengths(bench.messages), [1, 100, 20, 3]);
   });
 
   it("are not handed on once the driver has closed the connection", async () => {

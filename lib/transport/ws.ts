@@ -71,6 +71,8 @@ export interface WebSocketLike {
   readonly bufferedAmount: number;
   /** Sends a binary message. */
   send(bytes: Uint8Array<ArrayBuffer>): void;
+  /** Sends binary messages together, where a socket can do that better than one by one. */
+  sendAll?(messages: readonly Uint8Array[]): void;
   /** Closes it. */
   close(): void;
   /** Hears of it. */
@@ -250,7 +252,8 @@ class WebSocketSocket implements ByteSocket {
   write(chunks: readonly Uint8Array[], taken: () => void): void {
     const socket = this.#socket;
     if (socket.readyState !== 1) return;
-    for (const chunk of chunks) socket.send(chunk as Uint8Array<ArrayBuffer>);
+    if (socket.sendAll !== undefined && chunks.length > 1) socket.sendAll(chunks);
+    else for (const chunk of chunks) socket.send(chunk as Uint8Array<ArrayBuffer>);
     this.#delay = POLL;
     if (this.#untaken.push(taken) === 1) this.#ask();
   }

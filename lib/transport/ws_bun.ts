@@ -10,6 +10,8 @@ export interface BunServerSocket {
   readonly readyState: number;
   /** Sends a binary message. */
   sendBinary(bytes: Uint8Array): number;
+  /** What is sent meanwhile leaves together. */
+  cork(send: () => void): unknown;
   /** Bytes that were not sent yet. */
   getBufferedAmount(): number;
   /** Closes it. */
@@ -47,6 +49,13 @@ class BunWebSocket implements WebSocketLike {
 
   send(bytes: Uint8Array): void {
     this.#socket.sendBinary(bytes);
+  }
+
+  /** Messages that leave with one write. */
+  sendAll(messages: readonly Uint8Array[]): void {
+    this.#socket.cork(() => {
+      for (const bytes of messages) this.#socket.sendBinary(bytes);
+    });
   }
 
   close(): void {

@@ -318,11 +318,13 @@ describe("bunWebSocket", () => {
     const transport = await bindWebSocket(OPTIONS, told);
     const handlers = bunWebSocket((socket, peer) => transport.accept(socket, peer));
     const sent: Uint8Array[] = [];
+    let corks = 0;
     let closed = 0;
     const socket = {
       data: { url: "http://a.example/", remote: { address: "192.0.2.1", port: 9 } },
       readyState: 1,
       sendBinary: (bytes: Uint8Array) => sent.push(bytes),
+      cork: (send: () => void) => (corks++, send()),
       getBufferedAmount: () => 0,
       close: () => void closed++,
     };
@@ -330,10 +332,15 @@ describe("bunWebSocket", () => {
     handlers.message(socket, Uint8Array.of(0, 0xe1));
     transport.send(told.flows[0]!, Uint8Array.of(1));
     transport.flush();
+    assertEquals([sent.length, corks], [1, 0]);
+    transport.send(told.flows[0]!, Uint8Array.of(2));
+    transport.send(told.flows[0]!, Uint8Array.of(3));
+    transport.flush();
+    assertEquals(corks, 1);
     handlers.message(socket, "text");
     handlers.close(socket);
     assertEquals(told.flows[0]!.address, "192.0.2.1");
     assertEquals(told.notes, ["message 0 225", "failed: Message is no binary one"]);
-    assertEquals([sent, closed], [[Uint8Array.of(1)], 1]);
+    assertEquals([sent, closed], [[1, 2, 3].map((byte) => Uint8Array.of(byte)), 1]);
   });
 });

@@ -48,6 +48,23 @@ export function view(bytes: Uint8Array, start: number, end: number): Uint8Array 
   return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length);
 }
 
+/** Up to here a view of bytes costs more than to copy them one by one, on both engines. */
+const LOOP_LIMIT = 64;
+
+/** Writes the bytes of `source` from `start` to `end` to `target` and returns the position behind them. */
+export function writeRange(
+  target: Uint8Array,
+  position: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  const length = end - start;
+  if (length > LOOP_LIMIT) target.set(source.subarray(start, end), position);
+  else for (let i = 0; i < length; i++) target[position + i] = source[start + i]!;
+  return position + length;
+}
+
 /** Writes `source` to `target` from `position` on and returns the position behind it. */
 export function write(target: Uint8Array, position: number, source: Uint8Array): number {
   const length = source.length;

@@ -1,6 +1,15 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { allocate, decodeText, EMPTY_BYTES, encodeText, equalBytes, view, write } from "./bytes.ts";
+import {
+  allocate,
+  decodeText,
+  EMPTY_BYTES,
+  encodeText,
+  equalBytes,
+  view,
+  write,
+  writeRange,
+} from "./bytes.ts";
 
 const encoder = new TextEncoder();
 
@@ -35,6 +44,18 @@ describe("view", () => {
 
   it("is the empty array where nothing is in it", () => {
     assertStrictEquals(view(Uint8Array.of(1), 1, 1), EMPTY_BYTES);
+  });
+});
+
+describe("writeRange", () => {
+  it("copies short and long ranges and tells where they end", () => {
+    const source = Uint8Array.from({ length: 300 }, (_, i) => i % 251 + 1);
+    for (const length of [0, 1, 64, 65, 200]) {
+      const target = new Uint8Array(210);
+      assertEquals(writeRange(target, 3, source, 7, 7 + length), 3 + length);
+      assertEquals(target.subarray(3, 3 + length), source.subarray(7, 7 + length));
+      assertEquals(target.filter((byte) => byte !== 0).length, length);
+    }
   });
 });
 

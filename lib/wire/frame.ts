@@ -7,6 +7,7 @@
  * @module
  */
 
+import { writeRange } from "./bytes.ts";
 import { decodeRest, malformed } from "./decode.ts";
 import { encode } from "./encode.ts";
 import {
@@ -83,7 +84,7 @@ export function takeFrame(bytes: Uint8Array, start: number, end: number): Uint8A
   const first = bytes[start]!;
   const from = start + codeAt(first >> 4) - 1;
   const message = new Uint8Array(end - from);
-  message.set(bytes.subarray(from, end));
+  writeRange(message, 0, bytes, from, end);
   message[0] = first & 0x0f;
   return message;
 }
