@@ -5,8 +5,7 @@
  */
 
 import type { Flow } from "../flow.ts";
-import { writeRange } from "../wire/bytes.ts";
-import { frameSize, stripLength, takeFrame, writeLength } from "../wire/frame.ts";
+import { frameSize, stripLength, takeFrame, writeFrame, writeLength } from "../wire/frame.ts";
 import type {
   BindStream,
   ByteNetwork,
@@ -248,13 +247,11 @@ class FramedConnection implements MessageConnection {
     let from = 0;
     let at = 0;
     for (const message of messages) {
-      at = writeLength(piece, at, message);
       if (message.length > COPIED) {
+        at = writeLength(piece, at, message);
         chunks.push(piece.subarray(from, at), message.subarray(1));
         from = at;
-      } else {
-        at = writeRange(piece, at, message, 1, message.length);
-      }
+      } else at = writeFrame(piece, at, message);
     }
     if (at > from) chunks.push(piece.subarray(from, at));
     this.#writing++;

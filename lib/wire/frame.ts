@@ -136,6 +136,12 @@ export function writeLength(target: Uint8Array, position: number, message: Uint8
   return position;
 }
 
+/** Writes the frame of a message without length to `target`. Answers the position behind it. */
+export function writeFrame(target: Uint8Array, position: number, message: Uint8Array): number {
+  const at = writeLength(target, position, message);
+  return writeRange(target, at, message, 1, message.length);
+}
+
 /**
  * Makes a message without length of one that `encode` has written: type and message ID give way. Nothing is copied, the
  * datagram is gone.

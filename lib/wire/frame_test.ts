@@ -13,7 +13,7 @@ import {
   stripLength,
   takeFrame,
   withoutLength,
-  writeLength,
+  writeFrame,
 } from "./frame.ts";
 import { encode, type Message, MessageType } from "./message.ts";
 import type { Option } from "./option.ts";
@@ -169,7 +169,7 @@ describe("frames, properties", () => {
         const size = lengthSize(message) + message.length;
         assertEquals(size, frame.length);
         const target = new Uint8Array(offset + size);
-        target.set(message.subarray(1), writeLength(target, offset, message));
+        assertEquals(writeFrame(target, offset, message), offset + size);
         assert(equalBytes(target.subarray(offset), frame));
         assert(equalBytes(takeFrame(target, offset, offset + size), message));
         assert(equalBytes(stripLength(target.slice(offset)), message));
