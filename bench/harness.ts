@@ -86,15 +86,23 @@ export function hasPackages(): boolean {
 }
 
 /** The command that runs a program on a runtime; undefined where that is not installed. */
-export function command(runtime: Runtime, name: string, ...args: string[]): string[] | undefined {
+export function command(
+  runtime: Runtime,
+  name: string,
+  ...args: string[]
+): string[] | undefined {
   const path = findRuntime(runtime);
   if (path === undefined) return undefined;
-  const flags = runtime === "deno" ? ["run", "-A", "--unstable-net", "--no-check", "--quiet"] : [];
+  const flags = runtime === "deno"
+    ? ["run", "-A", "--unstable-net", "--no-check", "--quiet"]
+    : [];
   return [path, ...flags, name.includes("/") ? name : program(name), ...args];
 }
 
 /** The full path of one of libcoap's programs, whichever TLS library it was built with. */
-export function libcoap(name: "coap-client" | "coap-server"): string | undefined {
+export function libcoap(
+  name: "coap-client" | "coap-server",
+): string | undefined {
   for (const suffix of ["-notls", "", "-openssl", "-gnutls"]) {
     const path = inPath(name + suffix);
     if (path !== undefined) return path;
@@ -144,8 +152,12 @@ export class Program {
       if (line !== undefined) return line;
       const left = until - Date.now();
       if (this.#ended || left <= 0) {
-        const why = this.#ended ? "has ended" : `has printed nothing for ${timeout} ms`;
-        throw new Error(`${this.#child.spawnargs.join(" ")} ${why}\n${this.#errors}`);
+        const why = this.#ended
+          ? "has ended"
+          : `has printed nothing for ${timeout} ms`;
+        throw new Error(
+          `${this.#child.spawnargs.join(" ")} ${why}\n${this.#errors}`,
+        );
       }
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
@@ -211,7 +223,15 @@ export class ServerProgram {
   /** Starts libcoap's server, which has to be told its port: it is that of UDP and of TCP. */
   static async startLibcoap(path: string): Promise<ServerProgram> {
     const port = await freePort();
-    const program = new Program([path, "-A", "127.0.0.1", "-p", String(port), "-d", "100"]);
+    const program = new Program([
+      path,
+      "-A",
+      "127.0.0.1",
+      "-p",
+      String(port),
+      "-d",
+      "100",
+    ]);
     await answers(port);
     return new ServerProgram(program, port);
   }
@@ -223,7 +243,9 @@ export class ServerProgram {
 
 function bound(): Promise<dgram.Socket> {
   const socket = dgram.createSocket("udp4");
-  return new Promise((resolve) => socket.bind(0, "127.0.0.1", () => resolve(socket)));
+  return new Promise((resolve) =>
+    socket.bind(0, "127.0.0.1", () => resolve(socket))
+  );
 }
 
 async function freePort(): Promise<number> {
@@ -237,12 +259,17 @@ async function freePort(): Promise<number> {
 async function answers(port: number): Promise<void> {
   const socket = await bound();
   socket.on("error", () => {});
-  const answered = new Promise<boolean>((resolve) => socket.on("message", () => resolve(true)));
+  const answered = new Promise<boolean>((resolve) =>
+    socket.on("message", () => resolve(true))
+  );
   let id = 0;
-  const ping = (): void => socket.send(Uint8Array.of(0x40, 0, 0, id++), port, "127.0.0.1");
+  const ping = (): void =>
+    socket.send(Uint8Array.of(0x40, 0, 0, id++), port, "127.0.0.1");
   const timer = setInterval(ping, 50);
   ping();
-  const timeout = new Promise<boolean>((resolve) => setTimeout(resolve, START, false).unref());
+  const timeout = new Promise<boolean>((resolve) =>
+    setTimeout(resolve, START, false).unref()
+  );
   const done = await Promise.race([answered, timeout]);
   clearInterval(timer);
   socket.close();
@@ -256,7 +283,9 @@ export async function loadServer(options: LoadOptions): Promise<LoadResult> {
   const program = new Program(runner);
   try {
     const result: LoadResult = JSON.parse(await program.line());
-    if (result.wrong > 0) throw new Error(`${result.wrong} datagrams were no right response`);
+    if (result.wrong > 0) {
+      throw new Error(`${result.wrong} datagrams were no right response`);
+    }
     if (result.answered === 0) throw new Error("No request was answered");
     return result;
   } finally {
@@ -269,7 +298,9 @@ export class Figures {
   readonly list: Figure[] = [];
 
   add(variant: string, measure: string, value: number): void {
-    let figure = this.list.find((one) => one.variant === variant && one.measure === measure);
+    let figure = this.list.find((one) =>
+      one.variant === variant && one.measure === measure
+    );
     if (figure === undefined) {
       figure = { variant, measure, values: [] };
       this.list.push(figure);
@@ -279,7 +310,9 @@ export class Figures {
 
   /** The median of what a variant gave; undefined where it was not measured. */
   median(variant: string, measure: string): number | undefined {
-    const figure = this.list.find((one) => one.variant === variant && one.measure === measure);
+    const figure = this.list.find((one) =>
+      one.variant === variant && one.measure === measure
+    );
     return figure && median(figure.values);
   }
 
@@ -306,7 +339,9 @@ export class Figures {
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return sorted.length % 2 === 1
+    ? sorted[middle]!
+    : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** Something that is measured beside others. */
@@ -325,12 +360,16 @@ export async function measureRounds(
   for (let round = 0; round < settings.rounds; round++) {
     const order = round % 2 === 0 ? variants : variants.toReversed();
     for (const variant of order) {
-      settings.log(`  round ${round + 1} of ${settings.rounds}: ${variant.name}`);
+      settings.log(
+        `  round ${round + 1} of ${settings.rounds}: ${variant.name}`,
+      );
       await variant.measure(figures);
     }
   }
   // In the order of the variants, whichever round was first.
   const places = new Map(variants.map(({ name }, index) => [name, index]));
-  figures.list.sort((a, b) => (places.get(a.variant) ?? 0) - (places.get(b.variant) ?? 0));
+  figures.list.sort((a, b) =>
+    (places.get(a.variant) ?? 0) - (places.get(b.variant) ?? 0)
+  );
   return figures;
 }

@@ -14,7 +14,14 @@ import { fileURLToPath } from "node:url";
 import { findRuntime } from "../scripts/runtimes.mjs";
 import { libcoap, type Row, type Settings } from "./harness.ts";
 import { toSvg } from "./plot.ts";
-import { isReached, type Report, type RowReport, rowReport, shown, toMarkdown } from "./report.ts";
+import {
+  isReached,
+  type Report,
+  type RowReport,
+  rowReport,
+  shown,
+  toMarkdown,
+} from "./report.ts";
 import { blockwiseRow } from "./rows/blockwise.ts";
 import { clientRow } from "./rows/client.ts";
 import { codecRow } from "./rows/codec.ts";
@@ -45,7 +52,10 @@ const RESULTS = fileURLToPath(new URL("results", import.meta.url));
 function version(path: string | undefined, ...args: string[]): string {
   if (path === undefined) return "not installed";
   try {
-    return execFileSync(path, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })
+    return execFileSync(path, args, {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    })
       .split("\n")[0]!.trim();
   } catch {
     return "unknown";
@@ -59,14 +69,18 @@ function libcoapVersion(): string {
   try {
     execFileSync(path, ["-h"], { encoding: "utf8", stdio: "pipe" });
   } catch (error) {
-    return /v(\d+\.\d+\.\d+)/.exec(String((error as { stderr?: string }).stderr))?.[1] ?? "unknown";
+    return /v(\d+\.\d+\.\d+)/.exec(
+      String((error as { stderr?: string }).stderr),
+    )?.[1] ?? "unknown";
   }
   return "unknown";
 }
 
 function packageVersion(name: string): string {
   const path = new URL(`node_modules/${name}/package.json`, import.meta.url);
-  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).version : "not installed";
+  return existsSync(path)
+    ? JSON.parse(readFileSync(path, "utf8")).version
+    : "not installed";
 }
 
 function environment(): Record<string, string> {
@@ -86,11 +100,17 @@ function environment(): Record<string, string> {
 /** The rows of an earlier run, where there are any. */
 function earlierRows(folder: string): RowReport[] {
   const path = join(folder, "results.json");
-  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Report).rows : [];
+  return existsSync(path)
+    ? (JSON.parse(readFileSync(path, "utf8")) as Report).rows
+    : [];
 }
 
 /** Runs rows and gives the report of all that is known. */
-async function runRows(rows: readonly Row[], settings: Settings, folder: string): Promise<Report> {
+async function runRows(
+  rows: readonly Row[],
+  settings: Settings,
+  folder: string,
+): Promise<Report> {
   const known = new Map(earlierRows(folder).map((row) => [row.name, row]));
   for (const row of rows) {
     settings.log(`${row.name}: ${row.title}`);
@@ -117,7 +137,9 @@ function number(args: string[], name: string, otherwise: number): number {
   if (index < 0) return otherwise;
   const [, text] = args.splice(index, 2);
   const value = Number(text);
-  if (!(value > 0)) throw new RangeError(`${name} must be a number above 0: it is "${text}"`);
+  if (!(value > 0)) {
+    throw new RangeError(`${name} must be a number above 0: it is "${text}"`);
+  }
   return value;
 }
 
@@ -136,21 +158,30 @@ export async function main(args: string[]): Promise<void> {
   for (const name of rest) {
     if (ROWS.some((row) => row.name === name)) continue;
     throw new RangeError(
-      `No such row: "${name}". There are ${ROWS.map((row) => row.name).join(", ")}`,
+      `No such row: "${name}". There are ${
+        ROWS.map((row) => row.name).join(", ")
+      }`,
     );
   }
-  const rows = rest.length === 0 ? ROWS : ROWS.filter(({ name }) => rest.includes(name));
+  const rows = rest.length === 0
+    ? ROWS
+    : ROWS.filter(({ name }) => rest.includes(name));
   // What a quick run gives is no result.
   const folder = quick ? join(tmpdir(), "coap-bench") : RESULTS;
   const report = await runRows(rows, settings, folder);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "results.json"), `${JSON.stringify(report, null, 1)}\n`);
+  writeFileSync(
+    join(folder, "results.json"),
+    `${JSON.stringify(report, null, 1)}\n`,
+  );
   writeFileSync(join(folder, "results.md"), toMarkdown(report));
   writeFileSync(join(folder, "ratios.svg"), toSvg(report));
   console.log(
     toMarkdown({
       ...report,
-      rows: report.rows.filter((row) => rows.some(({ name }) => name === row.name)),
+      rows: report.rows.filter((row) =>
+        rows.some(({ name }) => name === row.name)
+      ),
     }),
   );
 }

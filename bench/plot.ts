@@ -29,13 +29,24 @@ export function toSvg({ rows }: Report): string {
   const scale = BARS / LONGEST;
   const body: string[] = [];
   let y = TOP;
-  const bar = (text: string, times: number, kind: string, value: string): void => {
+  const bar = (
+    text: string,
+    times: number,
+    kind: string,
+    value: string,
+  ): void => {
     const width = Math.max(1, Math.min(times, LONGEST) * scale);
     const mark = times > LONGEST ? " ▸" : "";
     body.push(
-      `<text class="label" x="${left - 8}" y="${y + 14}">${escape(text)}</text>`,
-      `<rect class="${kind}" x="${left}" y="${y + 3}" width="${width.toFixed(1)}" height="14"/>`,
-      `<text class="value" x="${(left + width + 6).toFixed(1)}" y="${y + 14}">` +
+      `<text class="label" x="${left - 8}" y="${y + 14}">${
+        escape(text)
+      }</text>`,
+      `<rect class="${kind}" x="${left}" y="${y + 3}" width="${
+        width.toFixed(1)
+      }" height="14"/>`,
+      `<text class="value" x="${(left + width + 6).toFixed(1)}" y="${
+        y + 14
+      }">` +
         `${value}${mark}</text>`,
     );
     y += LINE;
@@ -47,9 +58,16 @@ export function toSvg({ rows }: Report): string {
     for (const target of targets) {
       const { text, ratio, wanted, below, unit = "" } = target;
       const times = below ? wanted / Math.max(ratio, 1e-9) : ratio / wanted;
-      bar(text, times, isReached(target) ? "reached" : "short", shown(ratio) + unit);
+      bar(
+        text,
+        times,
+        isReached(target) ? "reached" : "short",
+        shown(ratio) + unit,
+      );
     }
-    for (const { text, ratio } of ratios) bar(text, ratio, "plain", shown(ratio));
+    for (const { text, ratio } of ratios) {
+      bar(text, ratio, "plain", shown(ratio));
+    }
   }
   const height = y + 16;
   const line = left + scale;

@@ -1,6 +1,12 @@
 /** What a run gave, as Markdown and JSON. @module */
 
-import { median, type Outcome, type Row, type Settings, type Target } from "./harness.ts";
+import {
+  median,
+  type Outcome,
+  type Row,
+  type Settings,
+  type Target,
+} from "./harness.ts";
 
 /** A whole run. */
 export interface Report {
@@ -10,7 +16,10 @@ export interface Report {
 }
 
 /** How long a row was measured. */
-export type Length = Pick<Settings, "rounds" | "seconds" | "warmUp" | "divisor">;
+export type Length = Pick<
+  Settings,
+  "rounds" | "seconds" | "warmUp" | "divisor"
+>;
 
 /** One row of a run. */
 export interface RowReport extends Outcome {
@@ -26,7 +35,13 @@ export function rowReport(
   { rounds, seconds, warmUp, divisor }: Length,
   outcome: Outcome,
 ): RowReport {
-  return { name, title, method, length: { rounds, seconds, warmUp, divisor }, ...outcome };
+  return {
+    name,
+    title,
+    method,
+    length: { rounds, seconds, warmUp, divisor },
+    ...outcome,
+  };
 }
 
 /** Whether a target was reached. */
@@ -37,7 +52,11 @@ export function isReached({ ratio, wanted, below }: Target): boolean {
 /** A number with three digits that say something. */
 export function shown(value: number): string {
   if (value >= 1000) return Math.round(value).toLocaleString("en");
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  return value >= 100
+    ? value.toFixed(0)
+    : value >= 10
+    ? value.toFixed(1)
+    : value.toFixed(2);
 }
 
 /** A target as a line of a table. */
@@ -52,7 +71,8 @@ function rowMarkdown(
   { title, method, length, figures, targets, ratios = [], notes }: RowReport,
 ): string {
   const { rounds, seconds, warmUp } = length;
-  const how = `Rounds: ${rounds}, of ${seconds} s each after ${warmUp} s of the same load.`;
+  const how =
+    `Rounds: ${rounds}, of ${seconds} s each after ${warmUp} s of the same load.`;
   const lines = [`## ${title}`, "", `${method} ${how}`, ""];
   if (targets.length > 0) {
     lines.push(
@@ -64,7 +84,10 @@ function rowMarkdown(
   }
   if (ratios.length > 0) {
     lines.push("| ratio | is |", "| --- | ---: |");
-    lines.push(...ratios.map(({ text, ratio }) => `| ${text} | ${shown(ratio)} |`), "");
+    lines.push(
+      ...ratios.map(({ text, ratio }) => `| ${text} | ${shown(ratio)} |`),
+      "",
+    );
   }
   const measures = [...new Set(figures.map(({ measure }) => measure))];
   const variants = [...new Set(figures.map(({ variant }) => variant))];
@@ -75,7 +98,9 @@ function rowMarkdown(
     );
     for (const variant of variants) {
       const cells = measures.map((measure) => {
-        const figure = figures.find((one) => one.variant === variant && one.measure === measure);
+        const figure = figures.find((one) =>
+          one.variant === variant && one.measure === measure
+        );
         return figure === undefined ? "" : shown(median(figure.values));
       });
       lines.push(`| ${variant} | ${cells.join(" | ")} |`);
@@ -95,7 +120,9 @@ export function toMarkdown({ environment, rows }: Report): string {
     "",
     `${reached} of ${targets.length} targets reached. Only the ratios count: the machine is a small virtual one.`,
     "",
-    ...Object.entries(environment).map(([name, value]) => `- ${name}: ${value}`),
+    ...Object.entries(environment).map(([name, value]) =>
+      `- ${name}: ${value}`
+    ),
     "- the median of the rounds counts; every other round goes in reverse order",
     "",
     "![Ratios](ratios.svg)",

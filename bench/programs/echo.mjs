@@ -61,11 +61,20 @@ function denoMany() {
 /** node:dgram, which all three have. */
 function node() {
   const socket = dgram.createSocket("udp4");
-  socket.on("message", (bytes, { port, address }) => socket.send(bytes, port, address));
+  socket.on(
+    "message",
+    (bytes, { port, address }) => socket.send(bytes, port, address),
+  );
   socket.on("error", () => {});
-  return new Promise((resolve) => socket.bind(0, hostname, () => resolve(socket.address().port)));
+  return new Promise((resolve) =>
+    socket.bind(0, hostname, () => resolve(socket.address().port))
+  );
 }
 
 const servers = { bun, deno, denoMany, node };
-const own = process.versions.bun ? "bun" : process.versions.deno ? "deno" : "node";
+const own = process.versions.bun
+  ? "bun"
+  : process.versions.deno
+  ? "deno"
+  : "node";
 console.log(await servers[process.argv[2] ?? own]());

@@ -98,16 +98,22 @@ class Load {
     this.payload = options.payload === undefined
       ? undefined
       : new TextEncoder().encode(options.payload);
-    this.left = options.seconds === undefined ? options.requests ?? 0 : Infinity;
+    this.left = options.seconds === undefined
+      ? options.requests ?? 0
+      : Infinity;
   }
 
   /** Whether a datagram is a right response, but for the request that it answers. */
   isRight(bytes: Uint8Array): boolean {
     const { request, options } = this;
     if (bytes[2] !== bytes[6] || bytes[3] !== bytes[7]) return false;
-    if (options.echo) return bytes.length === request.length && bytes[0] === request[0];
+    if (options.echo) {
+      return bytes.length === request.length && bytes[0] === request[0];
+    }
     if (bytes[0] !== (0x60 | TOKEN) || bytes[1] !== CONTENT) return false;
-    if (this.length === 0 && this.#hasPayload(bytes)) this.length = bytes.length;
+    if (this.length === 0 && this.#hasPayload(bytes)) {
+      this.length = bytes.length;
+    }
     return bytes.length === this.length;
   }
 
@@ -115,7 +121,8 @@ class Load {
     const { payload } = this;
     if (payload === undefined) return bytes.length > 4 + TOKEN;
     const start = bytes.length - payload.length;
-    return bytes[start - 1] === 0xff && payload.every((byte, i) => bytes[start + i] === byte);
+    return bytes[start - 1] === 0xff &&
+      payload.every((byte, i) => bytes[start + i] === byte);
   }
 }
 
@@ -148,7 +155,9 @@ class Source {
     this.#socket = await openSocket(
       this.#load.options.port,
       (bytes) => this.#receive(bytes),
-      HAS_ADDRESSES ? `127.${NETWORK}.${number >> 8 & 0xff}.${number & 0xff}` : undefined,
+      HAS_ADDRESSES
+        ? `127.${NETWORK}.${number >> 8 & 0xff}.${number & 0xff}`
+        : undefined,
     );
     return this;
   }
@@ -188,7 +197,9 @@ class Source {
     const load = this.#load;
     const id = bytes[2]! << 8 | bytes[3]!;
     const salt = bytes[4]! << 8 | bytes[5]!;
-    if (salt !== this.#place.number || id >= this.#next || !load.isRight(bytes)) {
+    if (
+      salt !== this.#place.number || id >= this.#next || !load.isRight(bytes)
+    ) {
       load.wrong++;
       return;
     }
@@ -269,7 +280,10 @@ class Place {
       source.close();
       this.#sources.splice(this.#sources.indexOf(source), 1);
     }
-    if (this.#load.left === 0 && this.#load.answered === this.#load.options.requests) {
+    if (
+      this.#load.left === 0 &&
+      this.#load.answered === this.#load.options.requests
+    ) {
       this.#load.onEnd();
     }
   }
@@ -292,7 +306,10 @@ async function visit(load: Load, count: number): Promise<void> {
     let answered = 0;
     const sockets: LoadSocket[] = [];
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error("An idle peer was not answered")), 5000);
+      const timer = setTimeout(
+        () => reject(new Error("An idle peer was not answered")),
+        5000,
+      );
       const heard = (): void => {
         if (++answered < size) return;
         clearTimeout(timer);
@@ -322,7 +339,8 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
   if (idle > 0) await visit(load, idle);
   const places: Place[] = [];
   for (let i = 0; i < sources; i++) {
-    const share = Math.floor(window * (i + 1) / sources) - Math.floor(window * i / sources);
+    const share = Math.floor(window * (i + 1) / sources) -
+      Math.floor(window * i / sources);
     places.push(new Place(load, i, Math.max(1, share)));
   }
   for (const place of places) await place.open();

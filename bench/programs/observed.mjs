@@ -1,5 +1,6 @@
 /**
- * A server with one observable resource, `/state`; a POST to it changes the state. Prints its port.
+ * A server with one observable resource, `/state`; a POST to it changes the state. `/resent` tells how many messages it
+ * has sent again. Prints its port.
  *
  * `node bench/programs/observed.mjs`
  *
@@ -17,6 +18,9 @@ const router = new Router().resource("/state", { observable: true }, {
     server.notify("/state");
     return CHANGED;
   },
-});
+}).get(
+  "/resent",
+  () => CoAPResponse.text(String(server.stats().counters.retransmissions)),
+);
 const server = await serve({ hostname: "127.0.0.1", port: 0 }, router);
 console.log(server.address.port);

@@ -45,7 +45,9 @@ async function measureOurs(
   figures: Figures,
 ): Promise<void> {
   const server = await start();
-  const client = new Program(command(runtime, "transfer.mjs", String(server.port), file)!);
+  const client = new Program(
+    command(runtime, "transfer.mjs", String(server.port), file)!,
+  );
   try {
     const times = { put: [] as number[], get: [] as number[] };
     for (let i = -3; i < TRANSFERS; i++) {
@@ -75,8 +77,12 @@ async function measureLibcoap(
   const out = join(folder, "out");
   const timed = async (...args: string[]): Promise<number> => {
     const begun = performance.now();
-    const { code, output } = await runProgram(client, args, { timeout: 60_000 });
-    if (code !== 0) throw new Error(`coap-client ended with ${code}: ${output}`);
+    const { code, output } = await runProgram(client, args, {
+      timeout: 60_000,
+    });
+    if (code !== 0) {
+      throw new Error(`coap-client ended with ${code}: ${output}`);
+    }
     return performance.now() - begun;
   };
   try {
@@ -107,7 +113,9 @@ async function measureLibcoap(
         out,
         `${uri}/example_data`,
       );
-      if (!readFileSync(out).equals(readFileSync(file))) throw new Error("Wrong body");
+      if (!readFileSync(out).equals(readFileSync(file))) {
+        throw new Error("Wrong body");
+      }
       if (i < 0) continue;
       times.put.push(put - bare);
       times.get.push(get - bare);
@@ -127,13 +135,15 @@ async function run(settings: Settings): Promise<Outcome> {
     const client = libcoap("coap-client");
     const coapServer = libcoap("coap-server");
     const variants: Variant[] = [];
-    const own = (runtime: Runtime) => () => ServerProgram.start(command(runtime, "body.mjs")!);
+    const own = (runtime: Runtime) => () =>
+      ServerProgram.start(command(runtime, "body.mjs")!);
     for (const runtime of ["bun", "node", "deno"] as const) {
       if (command(runtime, "body.mjs") === undefined) continue;
       const name = `ours on ${runtime}, both sides`;
       variants.push({
         name,
-        measure: (figures) => measureOurs(name, runtime, own(runtime), file, figures),
+        measure: (figures) =>
+          measureOurs(name, runtime, own(runtime), file, figures),
       });
     }
     if (client !== undefined && coapServer !== undefined) {
@@ -141,7 +151,14 @@ async function run(settings: Settings): Promise<Outcome> {
       variants.push({
         name: "libcoap, both sides",
         measure: (figures) =>
-          measureLibcoap("libcoap, both sides", client, theirs, folder, file, figures),
+          measureLibcoap(
+            "libcoap, both sides",
+            client,
+            theirs,
+            folder,
+            file,
+            figures,
+          ),
       });
     }
     const figures = await measureRounds(variants, settings);

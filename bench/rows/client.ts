@@ -17,7 +17,9 @@ import {
 const AT_ONCE = [1, 64] as const;
 
 function measureOf(atOnce: number): string {
-  return atOnce === 1 ? "GETs/s, one after the other" : `GETs/s, ${atOnce} at once`;
+  return atOnce === 1
+    ? "GETs/s, one after the other"
+    : `GETs/s, ${atOnce} at once`;
 }
 
 function costOf(atOnce: number): string {
@@ -48,7 +50,11 @@ async function measure(
       await sleep(settings.seconds);
       const after = Number(await program.ask(""));
       const count = after - before;
-      figures.add(name, measureOf(atOnce), count / (performance.now() - start) * 1000);
+      figures.add(
+        name,
+        measureOf(atOnce),
+        count / (performance.now() - start) * 1000,
+      );
       const all = program.cpu;
       if (used !== undefined && all !== undefined) {
         figures.add(name, costOf(atOnce), (all - used) * 1e6 / count);
@@ -66,7 +72,8 @@ async function run(settings: Settings): Promise<Outcome> {
     measure: (figures) =>
       measure(
         "ours on Node",
-        (port, atOnce) => command("node", "get.mjs", String(port), String(atOnce))!,
+        (port, atOnce) =>
+          command("node", "get.mjs", String(port), String(atOnce))!,
         settings,
         figures,
       ),
@@ -77,7 +84,14 @@ async function run(settings: Settings): Promise<Outcome> {
       measure: (figures) =>
         measure(
           "node-coap on Node",
-          (port, atOnce) => command("node", "get.mjs", String(port), String(atOnce), "node-coap")!,
+          (port, atOnce) =>
+            command(
+              "node",
+              "get.mjs",
+              String(port),
+              String(atOnce),
+              "node-coap",
+            )!,
           settings,
           figures,
         ),
@@ -86,12 +100,36 @@ async function run(settings: Settings): Promise<Outcome> {
   const figures = await measureRounds(variants, settings);
   const targets: Target[] = [];
   const pair = ["ours on Node", "node-coap on Node"] as const;
-  figures.ratio(targets, measureOf(1), pair, 3, "ours to node-coap, one after the other");
-  figures.ratio(targets, measureOf(64), pair, 4, "ours to node-coap, 64 at once");
+  figures.ratio(
+    targets,
+    measureOf(1),
+    pair,
+    3,
+    "ours to node-coap, one after the other",
+  );
+  figures.ratio(
+    targets,
+    measureOf(64),
+    pair,
+    4,
+    "ours to node-coap, 64 at once",
+  );
   const costs = [pair[1], pair[0]] as const;
   const by = "by processor time";
-  figures.ratio(targets, costOf(1), costs, 3, `ours to node-coap, one after the other, ${by}`);
-  figures.ratio(targets, costOf(64), costs, 4, `ours to node-coap, 64 at once, ${by}`);
+  figures.ratio(
+    targets,
+    costOf(1),
+    costs,
+    3,
+    `ours to node-coap, one after the other, ${by}`,
+  );
+  figures.ratio(
+    targets,
+    costOf(64),
+    costs,
+    4,
+    `ours to node-coap, 64 at once, ${by}`,
+  );
   return { figures: figures.list, targets, notes: [] };
 }
 
