@@ -7,13 +7,7 @@
 
 import { Buffer } from "node:buffer";
 import process from "node:process";
-import {
-  generate,
-  type OptionName,
-  type Packet,
-  parse,
-  type ParsedPacket,
-} from "coap-packet";
+import { generate, type OptionName, type Packet, parse, type ParsedPacket } from "coap-packet";
 import {
   Code,
   codeText,
@@ -79,9 +73,7 @@ function peerOption(packet: ParsedPacket, name: string): Buffer | undefined {
 
 function peerUint(packet: ParsedPacket, name: string): number {
   const value = peerOption(packet, name);
-  return value === undefined || value.length === 0
-    ? 0
-    : value.readUIntBE(0, value.length);
+  return value === undefined || value.length === 0 ? 0 : value.readUIntBE(0, value.length);
 }
 
 const CASES: Case[] = [
@@ -340,18 +332,12 @@ else {
   const runtime = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
   console.log(`${runtime}, ns per message, median of ${ROUNDS} rounds`);
   console.log(
-    `${"".padEnd(38)}${"ours".padStart(8)}${"peer's".padStart(8)}${
-      "ratio".padStart(8)
-    }`,
+    `${"".padEnd(38)}${"ours".padStart(8)}${"peer's".padStart(8)}${"ratio".padStart(8)}`,
   );
   for (const { message, operation, ours, peers } of lines) {
     console.log(
-      `${message.padEnd(16)}  ${operation.padEnd(20)}${
-        ours.toFixed(0).padStart(8)
-      }` +
-        `${peers.toFixed(0).padStart(8)}${
-          (peers / ours).toFixed(1).padStart(8)
-        }`,
+      `${message.padEnd(16)}  ${operation.padEnd(20)}${ours.toFixed(0).padStart(8)}` +
+        `${peers.toFixed(0).padStart(8)}${(peers / ours).toFixed(1).padStart(8)}`,
     );
   }
 }

@@ -93,9 +93,7 @@ export function command(
 ): string[] | undefined {
   const path = findRuntime(runtime);
   if (path === undefined) return undefined;
-  const flags = runtime === "deno"
-    ? ["run", "-A", "--unstable-net", "--no-check", "--quiet"]
-    : [];
+  const flags = runtime === "deno" ? ["run", "-A", "--unstable-net", "--no-check", "--quiet"] : [];
   return [path, ...flags, name.includes("/") ? name : program(name), ...args];
 }
 
@@ -152,9 +150,7 @@ export class Program {
       if (line !== undefined) return line;
       const left = until - Date.now();
       if (this.#ended || left <= 0) {
-        const why = this.#ended
-          ? "has ended"
-          : `has printed nothing for ${timeout} ms`;
+        const why = this.#ended ? "has ended" : `has printed nothing for ${timeout} ms`;
         throw new Error(
           `${this.#child.spawnargs.join(" ")} ${why}\n${this.#errors}`,
         );
@@ -243,9 +239,7 @@ export class ServerProgram {
 
 function bound(): Promise<dgram.Socket> {
   const socket = dgram.createSocket("udp4");
-  return new Promise((resolve) =>
-    socket.bind(0, "127.0.0.1", () => resolve(socket))
-  );
+  return new Promise((resolve) => socket.bind(0, "127.0.0.1", () => resolve(socket)));
 }
 
 async function freePort(): Promise<number> {
@@ -259,17 +253,12 @@ async function freePort(): Promise<number> {
 async function answers(port: number): Promise<void> {
   const socket = await bound();
   socket.on("error", () => {});
-  const answered = new Promise<boolean>((resolve) =>
-    socket.on("message", () => resolve(true))
-  );
+  const answered = new Promise<boolean>((resolve) => socket.on("message", () => resolve(true)));
   let id = 0;
-  const ping = (): void =>
-    socket.send(Uint8Array.of(0x40, 0, 0, id++), port, "127.0.0.1");
+  const ping = (): void => socket.send(Uint8Array.of(0x40, 0, 0, id++), port, "127.0.0.1");
   const timer = setInterval(ping, 50);
   ping();
-  const timeout = new Promise<boolean>((resolve) =>
-    setTimeout(resolve, START, false).unref()
-  );
+  const timeout = new Promise<boolean>((resolve) => setTimeout(resolve, START, false).unref());
   const done = await Promise.race([answered, timeout]);
   clearInterval(timer);
   socket.close();
@@ -298,9 +287,7 @@ export class Figures {
   readonly list: Figure[] = [];
 
   add(variant: string, measure: string, value: number): void {
-    let figure = this.list.find((one) =>
-      one.variant === variant && one.measure === measure
-    );
+    let figure = this.list.find((one) => one.variant === variant && one.measure === measure);
     if (figure === undefined) {
       figure = { variant, measure, values: [] };
       this.list.push(figure);
@@ -310,9 +297,7 @@ export class Figures {
 
   /** The median of what a variant gave; undefined where it was not measured. */
   median(variant: string, measure: string): number | undefined {
-    const figure = this.list.find((one) =>
-      one.variant === variant && one.measure === measure
-    );
+    const figure = this.list.find((one) => one.variant === variant && one.measure === measure);
     return figure && median(figure.values);
   }
 
@@ -339,9 +324,7 @@ export class Figures {
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? sorted[middle]!
-    : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** Something that is measured beside others. */
@@ -368,8 +351,6 @@ export async function measureRounds(
   }
   // In the order of the variants, whichever round was first.
   const places = new Map(variants.map(({ name }, index) => [name, index]));
-  figures.list.sort((a, b) =>
-    (places.get(a.variant) ?? 0) - (places.get(b.variant) ?? 0)
-  );
+  figures.list.sort((a, b) => (places.get(a.variant) ?? 0) - (places.get(b.variant) ?? 0));
   return figures;
 }

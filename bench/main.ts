@@ -14,14 +14,7 @@ import { fileURLToPath } from "node:url";
 import { findRuntime } from "../scripts/runtimes.mjs";
 import { libcoap, type Row, type Settings } from "./harness.ts";
 import { toSvg } from "./plot.ts";
-import {
-  isReached,
-  type Report,
-  type RowReport,
-  rowReport,
-  shown,
-  toMarkdown,
-} from "./report.ts";
+import { isReached, type Report, type RowReport, rowReport, shown, toMarkdown } from "./report.ts";
 import { blockwiseRow } from "./rows/blockwise.ts";
 import { clientRow } from "./rows/client.ts";
 import { codecRow } from "./rows/codec.ts";
@@ -78,9 +71,7 @@ function libcoapVersion(): string {
 
 function packageVersion(name: string): string {
   const path = new URL(`node_modules/${name}/package.json`, import.meta.url);
-  return existsSync(path)
-    ? JSON.parse(readFileSync(path, "utf8")).version
-    : "not installed";
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).version : "not installed";
 }
 
 function environment(): Record<string, string> {
@@ -100,9 +91,7 @@ function environment(): Record<string, string> {
 /** The rows of an earlier run, where there are any. */
 function earlierRows(folder: string): RowReport[] {
   const path = join(folder, "results.json");
-  return existsSync(path)
-    ? (JSON.parse(readFileSync(path, "utf8")) as Report).rows
-    : [];
+  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Report).rows : [];
 }
 
 /** Runs rows and gives the report of all that is known. */
@@ -158,14 +147,10 @@ export async function main(args: string[]): Promise<void> {
   for (const name of rest) {
     if (ROWS.some((row) => row.name === name)) continue;
     throw new RangeError(
-      `No such row: "${name}". There are ${
-        ROWS.map((row) => row.name).join(", ")
-      }`,
+      `No such row: "${name}". There are ${ROWS.map((row) => row.name).join(", ")}`,
     );
   }
-  const rows = rest.length === 0
-    ? ROWS
-    : ROWS.filter(({ name }) => rest.includes(name));
+  const rows = rest.length === 0 ? ROWS : ROWS.filter(({ name }) => rest.includes(name));
   // What a quick run gives is no result.
   const folder = quick ? join(tmpdir(), "coap-bench") : RESULTS;
   const report = await runRows(rows, settings, folder);
@@ -179,9 +164,7 @@ export async function main(args: string[]): Promise<void> {
   console.log(
     toMarkdown({
       ...report,
-      rows: report.rows.filter((row) =>
-        rows.some(({ name }) => name === row.name)
-      ),
+      rows: report.rows.filter((row) => rows.some(({ name }) => name === row.name)),
     }),
   );
 }

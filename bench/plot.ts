@@ -38,15 +38,9 @@ export function toSvg({ rows }: Report): string {
     const width = Math.max(1, Math.min(times, LONGEST) * scale);
     const mark = times > LONGEST ? " ▸" : "";
     body.push(
-      `<text class="label" x="${left - 8}" y="${y + 14}">${
-        escape(text)
-      }</text>`,
-      `<rect class="${kind}" x="${left}" y="${y + 3}" width="${
-        width.toFixed(1)
-      }" height="14"/>`,
-      `<text class="value" x="${(left + width + 6).toFixed(1)}" y="${
-        y + 14
-      }">` +
+      `<text class="label" x="${left - 8}" y="${y + 14}">${escape(text)}</text>`,
+      `<rect class="${kind}" x="${left}" y="${y + 3}" width="${width.toFixed(1)}" height="14"/>`,
+      `<text class="value" x="${(left + width + 6).toFixed(1)}" y="${y + 14}">` +
         `${value}${mark}</text>`,
     );
     y += LINE;

@@ -1,12 +1,6 @@
 /** What a run gave, as Markdown and JSON. @module */
 
-import {
-  median,
-  type Outcome,
-  type Row,
-  type Settings,
-  type Target,
-} from "./harness.ts";
+import { median, type Outcome, type Row, type Settings, type Target } from "./harness.ts";
 
 /** A whole run. */
 export interface Report {
@@ -52,11 +46,7 @@ export function isReached({ ratio, wanted, below }: Target): boolean {
 /** A number with three digits that say something. */
 export function shown(value: number): string {
   if (value >= 1000) return Math.round(value).toLocaleString("en");
-  return value >= 100
-    ? value.toFixed(0)
-    : value >= 10
-    ? value.toFixed(1)
-    : value.toFixed(2);
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
 /** A target as a line of a table. */
@@ -71,8 +61,7 @@ function rowMarkdown(
   { title, method, length, figures, targets, ratios = [], notes }: RowReport,
 ): string {
   const { rounds, seconds, warmUp } = length;
-  const how =
-    `Rounds: ${rounds}, of ${seconds} s each after ${warmUp} s of the same load.`;
+  const how = `Rounds: ${rounds}, of ${seconds} s each after ${warmUp} s of the same load.`;
   const lines = [`## ${title}`, "", `${method} ${how}`, ""];
   if (targets.length > 0) {
     lines.push(
@@ -98,9 +87,7 @@ function rowMarkdown(
     );
     for (const variant of variants) {
       const cells = measures.map((measure) => {
-        const figure = figures.find((one) =>
-          one.variant === variant && one.measure === measure
-        );
+        const figure = figures.find((one) => one.variant === variant && one.measure === measure);
         return figure === undefined ? "" : shown(median(figure.values));
       });
       lines.push(`| ${variant} | ${cells.join(" | ")} |`);
@@ -120,9 +107,7 @@ export function toMarkdown({ environment, rows }: Report): string {
     "",
     `${reached} of ${targets.length} targets reached. Only the ratios count: the machine is a small virtual one.`,
     "",
-    ...Object.entries(environment).map(([name, value]) =>
-      `- ${name}: ${value}`
-    ),
+    ...Object.entries(environment).map(([name, value]) => `- ${name}: ${value}`),
     "- the median of the rounds counts; every other round goes in reverse order",
     "",
     "![Ratios](ratios.svg)",

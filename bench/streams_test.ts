@@ -105,9 +105,7 @@ describe("the load generator over connections", () => {
         if (read > 2) socket.destroy(); // a CSM and more
       });
     });
-    await new Promise<void>((resolve) =>
-      server.listen(0, "127.0.0.1", resolve)
-    );
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as net.AddressInfo;
     await assertRejects(
       () => loadStream({ port, requests: 1, connections: 2 }),
@@ -122,9 +120,7 @@ describe("the row of streams", () => {
   for (const runtime of ["bun", "node", "deno"] as const) {
     for (const transport of ["tcp", "ws"]) {
       for (const file of ["stream_serve.mjs", "stream_echo.mjs"]) {
-        const what = file === "stream_echo.mjs" && transport === "tcp"
-          ? "own"
-          : transport;
+        const what = file === "stream_echo.mjs" && transport === "tcp" ? "own" : transport;
         it(`loads ${file} ${what} on ${runtime}`, async () => {
           const echo = file === "stream_echo.mjs";
           const server = await ServerProgram.start(

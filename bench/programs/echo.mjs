@@ -66,15 +66,9 @@ function node() {
     (bytes, { port, address }) => socket.send(bytes, port, address),
   );
   socket.on("error", () => {});
-  return new Promise((resolve) =>
-    socket.bind(0, hostname, () => resolve(socket.address().port))
-  );
+  return new Promise((resolve) => socket.bind(0, hostname, () => resolve(socket.address().port)));
 }
 
 const servers = { bun, deno, denoMany, node };
-const own = process.versions.bun
-  ? "bun"
-  : process.versions.deno
-  ? "deno"
-  : "node";
+const own = process.versions.bun ? "bun" : process.versions.deno ? "deno" : "node";
 console.log(await servers[process.argv[2] ?? own]());

@@ -98,9 +98,7 @@ class Load {
     this.payload = options.payload === undefined
       ? undefined
       : new TextEncoder().encode(options.payload);
-    this.left = options.seconds === undefined
-      ? options.requests ?? 0
-      : Infinity;
+    this.left = options.seconds === undefined ? options.requests ?? 0 : Infinity;
   }
 
   /** Whether a datagram is a right response, but for the request that it answers. */
@@ -155,9 +153,7 @@ class Source {
     this.#socket = await openSocket(
       this.#load.options.port,
       (bytes) => this.#receive(bytes),
-      HAS_ADDRESSES
-        ? `127.${NETWORK}.${number >> 8 & 0xff}.${number & 0xff}`
-        : undefined,
+      HAS_ADDRESSES ? `127.${NETWORK}.${number >> 8 & 0xff}.${number & 0xff}` : undefined,
     );
     return this;
   }

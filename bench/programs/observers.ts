@@ -67,9 +67,7 @@ class Observer {
 
   async register(port: number, id: number): Promise<void> {
     this.#socket = await openSocket(port, (bytes) => this.#receive(bytes));
-    const registered = new Promise<void>((resolve) =>
-      this.#onRegistered = resolve
-    );
+    const registered = new Promise<void>((resolve) => this.#onRegistered = resolve);
     // Observe: 0, then Uri-Path: 11 - 6 further.
     this.#socket.send([
       Uint8Array.of(

@@ -58,9 +58,7 @@ export async function openSocket(
   socket.on("message", receive);
   socket.on("error", () => {});
   await new Promise<void>((resolve) => socket.bind(0, local, resolve));
-  await new Promise<void>((resolve) =>
-    socket.connect(port, "127.0.0.1", resolve)
-  );
+  await new Promise<void>((resolve) => socket.connect(port, "127.0.0.1", resolve));
   return {
     send(datagrams): void {
       for (const bytes of datagrams) socket.send(bytes.slice());

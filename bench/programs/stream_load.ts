@@ -91,18 +91,14 @@ class Load {
     this.ws = ws;
     this.echo = echo;
     const segment = new TextEncoder().encode(path);
-    const option = segment.length > 0
-      ? [0xb0 | segment.length, ...segment]
-      : [];
+    const option = segment.length > 0 ? [0xb0 | segment.length, ...segment] : [];
     this.request = message(ws, GET, [0, 0, 0, 0], Uint8Array.from(option));
     this.tokenAt = (ws ? WS_HEADER : 0) + 2;
     this.payload = options.payload === undefined
       ? undefined
       : new TextEncoder().encode(options.payload);
     this.requests = options.requests;
-    this.left = options.seconds === undefined
-      ? options.requests ?? 0
-      : Infinity;
+    this.left = options.seconds === undefined ? options.requests ?? 0 : Infinity;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
     this.#end = resolve;
@@ -259,9 +255,7 @@ class Connection {
       length = bytes[at++]! - 2;
       if (first !== 0x82 || length > 123 || length < 0) {
         throw new Error(
-          `Frame ${
-            first.toString(16)
-          } is no binary message, or not of the size expected`,
+          `Frame ${first.toString(16)} is no binary message, or not of the size expected`,
         );
       }
       if (at === bytes.length) return 0;

@@ -22,8 +22,6 @@ if (process.argv[2] === "tcp") {
   const server = await serve({ udp: false, ws: true }, () => response);
   const accept = (socket, peer) => server.accept(socket, peer);
   console.log(
-    await (process.versions.bun
-      ? upgradeOnBun(bunWebSocket(accept))
-      : upgradeFor(accept)),
+    await (process.versions.bun ? upgradeOnBun(bunWebSocket(accept)) : upgradeFor(accept)),
   );
 }

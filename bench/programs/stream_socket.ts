@@ -102,9 +102,7 @@ export async function openStream(
   const { Bun } = globalThis as BunScope;
   const hears = { data, lost: fail };
   if (!ws) {
-    return await (Bun
-      ? bunStream(Bun.connect, port, hears)
-      : nodeStream(port, hears));
+    return await (Bun ? bunStream(Bun.connect, port, hears) : nodeStream(port, hears));
   }
   const upgraded = Promise.withResolvers<void>();
   let head = "";
@@ -126,8 +124,7 @@ export async function openStream(
     upgraded.reject(error);
     fail(error);
   };
-  const socket =
-    await (Bun ? bunStream(Bun.connect, port, hears) : nodeStream(port, hears));
+  const socket = await (Bun ? bunStream(Bun.connect, port, hears) : nodeStream(port, hears));
   const request = [
     "GET /.well-known/coap HTTP/1.1",
     `Host: ${HOST}:${port}`,

@@ -135,15 +135,13 @@ async function run(settings: Settings): Promise<Outcome> {
     const client = libcoap("coap-client");
     const coapServer = libcoap("coap-server");
     const variants: Variant[] = [];
-    const own = (runtime: Runtime) => () =>
-      ServerProgram.start(command(runtime, "body.mjs")!);
+    const own = (runtime: Runtime) => () => ServerProgram.start(command(runtime, "body.mjs")!);
     for (const runtime of ["bun", "node", "deno"] as const) {
       if (command(runtime, "body.mjs") === undefined) continue;
       const name = `ours on ${runtime}, both sides`;
       variants.push({
         name,
-        measure: (figures) =>
-          measureOurs(name, runtime, own(runtime), file, figures),
+        measure: (figures) => measureOurs(name, runtime, own(runtime), file, figures),
       });
     }
     if (client !== undefined && coapServer !== undefined) {

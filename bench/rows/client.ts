@@ -17,9 +17,7 @@ import {
 const AT_ONCE = [1, 64] as const;
 
 function measureOf(atOnce: number): string {
-  return atOnce === 1
-    ? "GETs/s, one after the other"
-    : `GETs/s, ${atOnce} at once`;
+  return atOnce === 1 ? "GETs/s, one after the other" : `GETs/s, ${atOnce} at once`;
 }
 
 function costOf(atOnce: number): string {
@@ -72,8 +70,7 @@ async function run(settings: Settings): Promise<Outcome> {
     measure: (figures) =>
       measure(
         "ours on Node",
-        (port, atOnce) =>
-          command("node", "get.mjs", String(port), String(atOnce))!,
+        (port, atOnce) => command("node", "get.mjs", String(port), String(atOnce))!,
         settings,
         figures,
       ),

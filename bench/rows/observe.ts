@@ -60,8 +60,7 @@ async function run(settings: Settings): Promise<Outcome> {
     if (server === undefined) return;
     variants.push({
       name,
-      measure: (figures) =>
-        measure(name, server, tellsResent, settings, figures),
+      measure: (figures) => measure(name, server, tellsResent, settings, figures),
     });
   };
   add("ours on Node", command("node", "observed.mjs"));
@@ -80,9 +79,7 @@ async function run(settings: Settings): Promise<Outcome> {
     "ours to node-coap, on Node",
   );
   for (const name of ["ours on Node", "ours on Bun", "ours on Deno"]) {
-    const lost = figures.list.find((one) =>
-      one.variant === name && one.measure === LOST
-    );
+    const lost = figures.list.find((one) => one.variant === name && one.measure === LOST);
     if (lost === undefined) continue;
     const text = `${LOST}, ${name}`;
     targets.push({

@@ -72,8 +72,7 @@ function serverVariants(settings: Settings): Variant[] {
     load: Partial<LoadOptions>,
   ): void => {
     if (start === undefined) return;
-    const measure = (figures: Figures) =>
-      loadFresh(name, start, load, settings, figures);
+    const measure = (figures: Figures) => loadFresh(name, start, load, settings, figures);
     variants.push({ name, measure });
   };
   const own = (runtime: Runtime, file: string, ...args: string[]) => {
@@ -159,8 +158,7 @@ async function runTransport(settings: Settings): Promise<Outcome> {
       const start = () => ServerProgram.start(found);
       variants.push({
         name,
-        measure: (figures) =>
-          loadFresh(name, start, { echo: true }, settings, figures),
+        measure: (figures) => loadFresh(name, start, { echo: true }, settings, figures),
       });
     }
   }
@@ -172,8 +170,7 @@ async function runTransport(settings: Settings): Promise<Outcome> {
 export const transportRow: Row = {
   name: "transport",
   title: "Transport: echo by the library's sockets and by the runtime's own",
-  method:
-    "As the server row. There is no target: it tells where a server's time goes.",
+  method: "As the server row. There is no target: it tells where a server's time goes.",
   run: runTransport,
 };
 

@@ -14,10 +14,7 @@ import {
   type Settings,
   type Variant,
 } from "../harness.ts";
-import type {
-  StreamLoadOptions,
-  StreamLoadResult,
-} from "../programs/stream_load.ts";
+import type { StreamLoadOptions, StreamLoadResult } from "../programs/stream_load.ts";
 
 const PAYLOAD = "0123456789abcdef";
 const CONNECTIONS = 16;
@@ -160,9 +157,7 @@ async function run(settings: Settings): Promise<Outcome> {
   const ratios: Ratio[] = [];
   for (const [ours, other] of pairs) {
     for (const window of WINDOWS) {
-      const text = `${ours} to ${
-        other.replace(/^\w+, /, "")
-      }, window ${window}`;
+      const text = `${ours} to ${other.replace(/^\w+, /, "")}, window ${window}`;
       const rate = figures.quotient(measureOf(window), ours, other);
       const cost = figures.quotient(costOf(window), other, ours);
       if (rate !== undefined) ratios.push({ text, ratio: rate });
