@@ -31,10 +31,7 @@ async function careless(text: (count: number) => string): Promise<Transport> {
       const { id, token } = decode(bytes);
       const payload = new TextEncoder().encode(text(count++));
       const type = MessageType.Acknowledgement;
-      server.send(
-        flow,
-        encode({ type, code: Code.Content, id, token, payload }),
-      );
+      server.send(flow, encode({ type, code: Code.Content, id, token, payload }));
     },
     turn: () => server.flush(),
     error: () => {},
@@ -45,21 +42,12 @@ async function careless(text: (count: number) => string): Promise<Transport> {
 describe("the load generator", () => {
   it("makes as many requests as it is told, from one source port after the other", async () => {
     const peers = new Set<string>();
-    const server = await serve(
-      { hostname: "127.0.0.1", port: 0 },
-      ({ peer }) => {
-        peers.add(peer.key);
-        return CoAPResponse.text(PAYLOAD);
-      },
-    );
+    const server = await serve({ hostname: "127.0.0.1", port: 0 }, ({ peer }) => {
+      peers.add(peer.key);
+      return CoAPResponse.text(PAYLOAD);
+    });
     const { port } = server.address;
-    const options = {
-      port,
-      requests: 500,
-      window: 8,
-      sources: 2,
-      perSource: 100,
-    };
+    const options = { port, requests: 500, window: 8, sources: 2, perSource: 100 };
     const { answered, wrong } = await load({ ...options, payload: PAYLOAD });
     await server.close();
     assertEquals({ answered, wrong }, { answered: 500, wrong: 0 });
@@ -68,13 +56,10 @@ describe("the load generator", () => {
 
   it("knows idle peers from those that ask", async () => {
     const peers = new Set<string>();
-    const server = await serve(
-      { hostname: "127.0.0.1", port: 0 },
-      ({ peer }) => {
-        peers.add(peer.key);
-        return CoAPResponse.text(PAYLOAD);
-      },
-    );
+    const server = await serve({ hostname: "127.0.0.1", port: 0 }, ({ peer }) => {
+      peers.add(peer.key);
+      return CoAPResponse.text(PAYLOAD);
+    });
     const { port } = server.address;
     await load({ port, requests: 10, window: 2, sources: 2, idle: 20 });
     await server.close();
@@ -89,42 +74,22 @@ describe("the load generator", () => {
     it(`counts a payload ${what} as wrong, and asks again`, async () => {
       const server = await careless((count) => count === when ? text : PAYLOAD);
       const { port } = server.address;
-      const result = await load({
-        port,
-        requests: 10,
-        window: 1,
-        sources: 1,
-        payload: PAYLOAD,
-      });
+      const result = await load({ port, requests: 10, window: 1, sources: 1, payload: PAYLOAD });
       await server.close();
-      assertEquals([result.answered, result.wrong, result.repeated], [
-        10,
-        1,
-        1,
-      ]);
+      assertEquals([result.answered, result.wrong, result.repeated], [10, 1, 1]);
     });
   }
 });
 
 describe("the harness", () => {
-  const settings: Settings = {
-    rounds: 3,
-    seconds: 0.1,
-    warmUp: 0,
-    divisor: 1,
-    log: () => {},
-  };
+  const settings: Settings = { rounds: 3, seconds: 0.1, warmUp: 0, divisor: 1, log: () => {} };
 
   it("loads a server in a process of its own", async () => {
     const found = command("node", "serve.mjs")!;
     const server = await ServerProgram.start(found);
     try {
       const { port } = server;
-      const { answered, wrong } = await loadServer({
-        port,
-        requests: 200,
-        payload: PAYLOAD,
-      });
+      const { answered, wrong } = await loadServer({ port, requests: 200, payload: PAYLOAD });
       assertEquals({ answered, wrong }, { answered: 200, wrong: 0 });
     } finally {
       await server.stop();
@@ -143,11 +108,7 @@ describe("the harness", () => {
     }));
     const figures = await measureRounds(variants, settings);
     assertEquals(order, ["a", "b", "b", "a", "a", "b"]);
-    assertEquals(figures.list.map(({ values }) => values), [[1, 4, 5], [
-      2,
-      3,
-      6,
-    ]]);
+    assertEquals(figures.list.map(({ values }) => values), [[1, 4, 5], [2, 3, 6]]);
   });
 
   it("takes medians", () => {
@@ -159,11 +120,7 @@ describe("the harness", () => {
     const outcome: Outcome = { figures: figures.list, targets: [], notes: [] };
     figures.ratio(outcome.targets, "x", ["a", "b"], 1.25, "a to b");
     figures.ratio(outcome.targets, "x", ["a", "missing"], 1, "a to nothing");
-    assertEquals(outcome.targets, [{
-      text: "a to b",
-      ratio: 1.5,
-      wanted: 1.25,
-    }]);
+    assertEquals(outcome.targets, [{ text: "a to b", ratio: 1.5, wanted: 1.25 }]);
   });
 });
 
@@ -178,27 +135,15 @@ describe("the report", () => {
   };
   const report: Report = {
     environment: { CPU: "a CPU" },
-    rows: [
-      rowReport(
-        ROWS[0]!,
-        { rounds: 3, seconds: 1, warmUp: 1, divisor: 1 },
-        outcome,
-      ),
-    ],
+    rows: [rowReport(ROWS[0]!, { rounds: 3, seconds: 1, warmUp: 1, divisor: 1 }, outcome)],
   };
 
   it("says which targets were reached", () => {
     assertEquals(outcome.targets.map(isReached), [true, false]);
     const text = toMarkdown(report);
     assertMatch(text, /1 of 2 targets reached/);
-    assertMatch(
-      text,
-      /\| ours to <theirs> \| 1\.50 \| at least 1\.25 \| reached \|/,
-    );
-    assertMatch(
-      text,
-      /\| memory \| 121 MB \| below 120 MB \| \*\*short of it\*\* \|/,
-    );
+    assertMatch(text, /\| ours to <theirs> \| 1\.50 \| at least 1\.25 \| reached \|/);
+    assertMatch(text, /\| memory \| 121 MB \| below 120 MB \| \*\*short of it\*\* \|/);
     assertMatch(text, /\| ours \| 2\.00 \|/);
   });
 

@@ -298,12 +298,7 @@ function median(values: number[]): number {
   return values.sort((a, b) => a - b)[values.length >> 1]!;
 }
 
-const lines: {
-  message: string;
-  operation: string;
-  ours: number;
-  peers: number;
-}[] = [];
+const lines: { message: string; operation: string; ours: number; peers: number }[] = [];
 for (const test of CASES) check(test);
 for (const test of CASES) {
   for (const [operation, own, other] of operations(test)) {
@@ -325,10 +320,7 @@ if (!Number.isFinite(sink)) {
 }
 if (process.argv.includes("--json")) console.log(JSON.stringify(lines));
 else {
-  const { bun, deno, node } = process.versions as Record<
-    string,
-    string | undefined
-  >;
+  const { bun, deno, node } = process.versions as Record<string, string | undefined>;
   const runtime = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
   console.log(`${runtime}, ns per message, median of ${ROUNDS} rounds`);
   console.log(

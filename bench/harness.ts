@@ -86,11 +86,7 @@ export function hasPackages(): boolean {
 }
 
 /** The command that runs a program on a runtime; undefined where that is not installed. */
-export function command(
-  runtime: Runtime,
-  name: string,
-  ...args: string[]
-): string[] | undefined {
+export function command(runtime: Runtime, name: string, ...args: string[]): string[] | undefined {
   const path = findRuntime(runtime);
   if (path === undefined) return undefined;
   const flags = runtime === "deno" ? ["run", "-A", "--unstable-net", "--no-check", "--quiet"] : [];
@@ -98,9 +94,7 @@ export function command(
 }
 
 /** The full path of one of libcoap's programs, whichever TLS library it was built with. */
-export function libcoap(
-  name: "coap-client" | "coap-server",
-): string | undefined {
+export function libcoap(name: "coap-client" | "coap-server"): string | undefined {
   for (const suffix of ["-notls", "", "-openssl", "-gnutls"]) {
     const path = inPath(name + suffix);
     if (path !== undefined) return path;
@@ -151,9 +145,7 @@ export class Program {
       const left = until - Date.now();
       if (this.#ended || left <= 0) {
         const why = this.#ended ? "has ended" : `has printed nothing for ${timeout} ms`;
-        throw new Error(
-          `${this.#child.spawnargs.join(" ")} ${why}\n${this.#errors}`,
-        );
+        throw new Error(`${this.#child.spawnargs.join(" ")} ${why}\n${this.#errors}`);
       }
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
@@ -219,15 +211,7 @@ export class ServerProgram {
   /** Starts libcoap's server, which has to be told its port: it is that of UDP and of TCP. */
   static async startLibcoap(path: string): Promise<ServerProgram> {
     const port = await freePort();
-    const program = new Program([
-      path,
-      "-A",
-      "127.0.0.1",
-      "-p",
-      String(port),
-      "-d",
-      "100",
-    ]);
+    const program = new Program([path, "-A", "127.0.0.1", "-p", String(port), "-d", "100"]);
     await answers(port);
     return new ServerProgram(program, port);
   }
@@ -272,9 +256,7 @@ export async function loadServer(options: LoadOptions): Promise<LoadResult> {
   const program = new Program(runner);
   try {
     const result: LoadResult = JSON.parse(await program.line());
-    if (result.wrong > 0) {
-      throw new Error(`${result.wrong} datagrams were no right response`);
-    }
+    if (result.wrong > 0) throw new Error(`${result.wrong} datagrams were no right response`);
     if (result.answered === 0) throw new Error("No request was answered");
     return result;
   } finally {
@@ -343,9 +325,7 @@ export async function measureRounds(
   for (let round = 0; round < settings.rounds; round++) {
     const order = round % 2 === 0 ? variants : variants.toReversed();
     for (const variant of order) {
-      settings.log(
-        `  round ${round + 1} of ${settings.rounds}: ${variant.name}`,
-      );
+      settings.log(`  round ${round + 1} of ${settings.rounds}: ${variant.name}`);
       await variant.measure(figures);
     }
   }

@@ -45,10 +45,7 @@ const RESULTS = fileURLToPath(new URL("results", import.meta.url));
 function version(path: string | undefined, ...args: string[]): string {
   if (path === undefined) return "not installed";
   try {
-    return execFileSync(path, args, {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    })
+    return execFileSync(path, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })
       .split("\n")[0]!.trim();
   } catch {
     return "unknown";
@@ -62,9 +59,7 @@ function libcoapVersion(): string {
   try {
     execFileSync(path, ["-h"], { encoding: "utf8", stdio: "pipe" });
   } catch (error) {
-    return /v(\d+\.\d+\.\d+)/.exec(
-      String((error as { stderr?: string }).stderr),
-    )?.[1] ?? "unknown";
+    return /v(\d+\.\d+\.\d+)/.exec(String((error as { stderr?: string }).stderr))?.[1] ?? "unknown";
   }
   return "unknown";
 }
@@ -95,11 +90,7 @@ function earlierRows(folder: string): RowReport[] {
 }
 
 /** Runs rows and gives the report of all that is known. */
-async function runRows(
-  rows: readonly Row[],
-  settings: Settings,
-  folder: string,
-): Promise<Report> {
+async function runRows(rows: readonly Row[], settings: Settings, folder: string): Promise<Report> {
   const known = new Map(earlierRows(folder).map((row) => [row.name, row]));
   for (const row of rows) {
     settings.log(`${row.name}: ${row.title}`);
@@ -126,9 +117,7 @@ function number(args: string[], name: string, otherwise: number): number {
   if (index < 0) return otherwise;
   const [, text] = args.splice(index, 2);
   const value = Number(text);
-  if (!(value > 0)) {
-    throw new RangeError(`${name} must be a number above 0: it is "${text}"`);
-  }
+  if (!(value > 0)) throw new RangeError(`${name} must be a number above 0: it is "${text}"`);
   return value;
 }
 
@@ -155,10 +144,7 @@ export async function main(args: string[]): Promise<void> {
   const folder = quick ? join(tmpdir(), "coap-bench") : RESULTS;
   const report = await runRows(rows, settings, folder);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(
-    join(folder, "results.json"),
-    `${JSON.stringify(report, null, 1)}\n`,
-  );
+  writeFileSync(join(folder, "results.json"), `${JSON.stringify(report, null, 1)}\n`);
   writeFileSync(join(folder, "results.md"), toMarkdown(report));
   writeFileSync(join(folder, "ratios.svg"), toSvg(report));
   console.log(

@@ -29,12 +29,7 @@ export function toSvg({ rows }: Report): string {
   const scale = BARS / LONGEST;
   const body: string[] = [];
   let y = TOP;
-  const bar = (
-    text: string,
-    times: number,
-    kind: string,
-    value: string,
-  ): void => {
+  const bar = (text: string, times: number, kind: string, value: string): void => {
     const width = Math.max(1, Math.min(times, LONGEST) * scale);
     const mark = times > LONGEST ? " ▸" : "";
     body.push(
@@ -52,16 +47,9 @@ export function toSvg({ rows }: Report): string {
     for (const target of targets) {
       const { text, ratio, wanted, below, unit = "" } = target;
       const times = below ? wanted / Math.max(ratio, 1e-9) : ratio / wanted;
-      bar(
-        text,
-        times,
-        isReached(target) ? "reached" : "short",
-        shown(ratio) + unit,
-      );
+      bar(text, times, isReached(target) ? "reached" : "short", shown(ratio) + unit);
     }
-    for (const { text, ratio } of ratios) {
-      bar(text, ratio, "plain", shown(ratio));
-    }
+    for (const { text, ratio } of ratios) bar(text, ratio, "plain", shown(ratio));
   }
   const height = y + 16;
   const line = left + scale;

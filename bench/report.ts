@@ -10,10 +10,7 @@ export interface Report {
 }
 
 /** How long a row was measured. */
-export type Length = Pick<
-  Settings,
-  "rounds" | "seconds" | "warmUp" | "divisor"
->;
+export type Length = Pick<Settings, "rounds" | "seconds" | "warmUp" | "divisor">;
 
 /** One row of a run. */
 export interface RowReport extends Outcome {
@@ -29,13 +26,7 @@ export function rowReport(
   { rounds, seconds, warmUp, divisor }: Length,
   outcome: Outcome,
 ): RowReport {
-  return {
-    name,
-    title,
-    method,
-    length: { rounds, seconds, warmUp, divisor },
-    ...outcome,
-  };
+  return { name, title, method, length: { rounds, seconds, warmUp, divisor }, ...outcome };
 }
 
 /** Whether a target was reached. */
@@ -73,10 +64,7 @@ function rowMarkdown(
   }
   if (ratios.length > 0) {
     lines.push("| ratio | is |", "| --- | ---: |");
-    lines.push(
-      ...ratios.map(({ text, ratio }) => `| ${text} | ${shown(ratio)} |`),
-      "",
-    );
+    lines.push(...ratios.map(({ text, ratio }) => `| ${text} | ${shown(ratio)} |`), "");
   }
   const measures = [...new Set(figures.map(({ measure }) => measure))];
   const variants = [...new Set(figures.map(({ variant }) => variant))];

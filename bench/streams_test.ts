@@ -29,9 +29,7 @@ describe("the load generator over connections", () => {
       { udp: false, tcp: { hostname: "127.0.0.1", port: 0 } },
       ({ peer, pathname }) => {
         peers.add(peer.key);
-        return CoAPResponse.text(
-          pathname === "/test" ? PAYLOAD : "another path",
-        );
+        return CoAPResponse.text(pathname === "/test" ? PAYLOAD : "another path");
       },
     );
     const { port } = server.addresses.tcp!;
@@ -82,13 +80,7 @@ describe("the load generator over connections", () => {
     it(`counts a response with ${what} as wrong`, async () => {
       const server = await answering((count) => count === 5 ? text : PAYLOAD);
       const { port } = server.addresses.tcp!;
-      const options = {
-        port,
-        requests: 10,
-        window: 2,
-        connections: 1,
-        payload: PAYLOAD,
-      };
+      const options = { port, requests: 10, window: 2, connections: 1, payload: PAYLOAD };
       const result = await loadStream(options);
       await server.close();
       assertEquals([result.answered, result.wrong], [5, 1]);
@@ -149,10 +141,7 @@ describe("the row of streams", () => {
     const ratios = [{ text: "ours to echo", ratio: 0.5 }];
     const outcome = { figures: [], targets: [], ratios, notes: [] };
     const length = { rounds: 1, seconds: 1, warmUp: 1, divisor: 1 };
-    const page = {
-      environment: {},
-      rows: [rowReport(streamsRow, length, outcome)],
-    };
+    const page = { environment: {}, rows: [rowReport(streamsRow, length, outcome)] };
     assertMatch(
       toMarkdown(page),
       /0 of 0 targets reached[^]*\| ours to echo \| 0\.50 \|/,

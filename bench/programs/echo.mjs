@@ -61,10 +61,7 @@ function denoMany() {
 /** node:dgram, which all three have. */
 function node() {
   const socket = dgram.createSocket("udp4");
-  socket.on(
-    "message",
-    (bytes, { port, address }) => socket.send(bytes, port, address),
-  );
+  socket.on("message", (bytes, { port, address }) => socket.send(bytes, port, address));
   socket.on("error", () => {});
   return new Promise((resolve) => socket.bind(0, hostname, () => resolve(socket.address().port)));
 }

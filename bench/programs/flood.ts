@@ -31,10 +31,7 @@ const LATEST = 1;
 
 const { port, rate }: FloodOptions = JSON.parse(process.argv[2]!);
 const sockets = await Promise.all(
-  Array.from(
-    { length: SOURCES },
-    (_, i) => openSocket(port, () => {}, `127.2.0.${1 + i % 200}`),
-  ),
+  Array.from({ length: SOURCES }, (_, i) => openSocket(port, () => {}, `127.2.0.${1 + i % 200}`)),
 );
 const random = new Uint32Array(BATCH);
 const kinds = [
@@ -43,10 +40,7 @@ const kinds = [
   Uint8Array.of(0x40, 0, 0, 0),
   Uint8Array.of(0x4f, 1, 0, 0, 0xff, 0xff, 0xff, 0xff),
 ];
-const batch = Array.from(
-  { length: BATCH },
-  (_, i) => kinds[i % kinds.length]!.slice(),
-);
+const batch = Array.from({ length: BATCH }, (_, i) => kinds[i % kinds.length]!.slice());
 const asleep = new Int32Array(new SharedArrayBuffer(4));
 let sent = 0;
 /** How many were to be sent by `last`, without those that were left out. */

@@ -19,10 +19,7 @@ async function ours() {
   const { CoAPClient } = await import("../../mod.ts");
   const client = new CoAPClient({ parameters: { nstart: Number(atOnce) } });
   const uri = `coap://${hostname}:${port}/test`;
-  return {
-    get: async () => (await client.get(uri)).text(),
-    close: () => client.close(),
-  };
+  return { get: async () => (await client.get(uri)).text(), close: () => client.close() };
 }
 
 async function nodeCoap() {
@@ -32,10 +29,7 @@ async function nodeCoap() {
   const get = () =>
     new Promise((resolve, reject) => {
       const request = coap.request(options);
-      request.on(
-        "response",
-        (response) => resolve(response.payload.toString()),
-      );
+      request.on("response", (response) => resolve(response.payload.toString()));
       request.on("error", reject);
       request.end();
     });

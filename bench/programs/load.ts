@@ -105,13 +105,9 @@ class Load {
   isRight(bytes: Uint8Array): boolean {
     const { request, options } = this;
     if (bytes[2] !== bytes[6] || bytes[3] !== bytes[7]) return false;
-    if (options.echo) {
-      return bytes.length === request.length && bytes[0] === request[0];
-    }
+    if (options.echo) return bytes.length === request.length && bytes[0] === request[0];
     if (bytes[0] !== (0x60 | TOKEN) || bytes[1] !== CONTENT) return false;
-    if (this.length === 0 && this.#hasPayload(bytes)) {
-      this.length = bytes.length;
-    }
+    if (this.length === 0 && this.#hasPayload(bytes)) this.length = bytes.length;
     return bytes.length === this.length;
   }
 
@@ -119,8 +115,7 @@ class Load {
     const { payload } = this;
     if (payload === undefined) return bytes.length > 4 + TOKEN;
     const start = bytes.length - payload.length;
-    return bytes[start - 1] === 0xff &&
-      payload.every((byte, i) => bytes[start + i] === byte);
+    return bytes[start - 1] === 0xff && payload.every((byte, i) => bytes[start + i] === byte);
   }
 }
 
@@ -193,9 +188,7 @@ class Source {
     const load = this.#load;
     const id = bytes[2]! << 8 | bytes[3]!;
     const salt = bytes[4]! << 8 | bytes[5]!;
-    if (
-      salt !== this.#place.number || id >= this.#next || !load.isRight(bytes)
-    ) {
+    if (salt !== this.#place.number || id >= this.#next || !load.isRight(bytes)) {
       load.wrong++;
       return;
     }
@@ -276,10 +269,7 @@ class Place {
       source.close();
       this.#sources.splice(this.#sources.indexOf(source), 1);
     }
-    if (
-      this.#load.left === 0 &&
-      this.#load.answered === this.#load.options.requests
-    ) {
+    if (this.#load.left === 0 && this.#load.answered === this.#load.options.requests) {
       this.#load.onEnd();
     }
   }
@@ -302,10 +292,7 @@ async function visit(load: Load, count: number): Promise<void> {
     let answered = 0;
     const sockets: LoadSocket[] = [];
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error("An idle peer was not answered")),
-        5000,
-      );
+      const timer = setTimeout(() => reject(new Error("An idle peer was not answered")), 5000);
       const heard = (): void => {
         if (++answered < size) return;
         clearTimeout(timer);
@@ -335,8 +322,7 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
   if (idle > 0) await visit(load, idle);
   const places: Place[] = [];
   for (let i = 0; i < sources; i++) {
-    const share = Math.floor(window * (i + 1) / sources) -
-      Math.floor(window * i / sources);
+    const share = Math.floor(window * (i + 1) / sources) - Math.floor(window * i / sources);
     places.push(new Place(load, i, Math.max(1, share)));
   }
   for (const place of places) await place.open();

@@ -18,9 +18,6 @@ const router = new Router().resource("/state", { observable: true }, {
     server.notify("/state");
     return CHANGED;
   },
-}).get(
-  "/resent",
-  () => CoAPResponse.text(String(server.stats().counters.retransmissions)),
-);
+}).get("/resent", () => CoAPResponse.text(String(server.stats().counters.retransmissions)));
 const server = await serve({ hostname: "127.0.0.1", port: 0 }, router);
 console.log(server.address.port);

@@ -47,14 +47,10 @@ let onReached = (): void => {};
 /** The state in a notification, -1 where it is none. */
 function stateOf(bytes: Uint8Array): number {
   const start = bytes.length - STATE_LENGTH;
-  if (bytes[1] !== 0x45 || bytes[4] !== TOKEN[0] || bytes[5] !== TOKEN[1]) {
-    return -1;
-  }
+  if (bytes[1] !== 0x45 || bytes[4] !== TOKEN[0] || bytes[5] !== TOKEN[1]) return -1;
   if (start < 8 || bytes[start - 1] !== 0xff) return -1;
   let value = 0;
-  for (let i = start; i < bytes.length; i++) {
-    value = value * 10 + bytes[i]! - 48;
-  }
+  for (let i = start; i < bytes.length; i++) value = value * 10 + bytes[i]! - 48;
   return value;
 }
 
@@ -70,16 +66,7 @@ class Observer {
     const registered = new Promise<void>((resolve) => this.#onRegistered = resolve);
     // Observe: 0, then Uri-Path: 11 - 6 further.
     this.#socket.send([
-      Uint8Array.of(
-        0x42,
-        1,
-        id >> 8,
-        id & 0xff,
-        ...TOKEN,
-        0x60,
-        0x55,
-        ...PATH.slice(1),
-      ),
+      Uint8Array.of(0x42, 1, id >> 8, id & 0xff, ...TOKEN, 0x60, 0x55, ...PATH.slice(1)),
     ]);
     await registered;
   }
@@ -116,13 +103,8 @@ const options: ObserveOptions = JSON.parse(process.argv[2]!);
 const all = options.observers;
 const observers: Observer[] = [];
 for (let first = 0; first < all; first += BATCH) {
-  const batch = Array.from(
-    { length: Math.min(BATCH, all - first) },
-    () => new Observer(),
-  );
-  await Promise.all(
-    batch.map((observer, i) => observer.register(options.port, first + i)),
-  );
+  const batch = Array.from({ length: Math.min(BATCH, all - first) }, () => new Observer());
+  await Promise.all(batch.map((observer, i) => observer.register(options.port, first + i)));
   observers.push(...batch);
 }
 
@@ -131,11 +113,8 @@ let onResent = (_count: number): void => {};
 const changer = await openSocket(options.port, (bytes) => {
   if (bytes[1] === 0x44) onChanged();
   else if (bytes[1] === 0x45) {
-    onResent(
-      Number(
-        new TextDecoder().decode(bytes.subarray(bytes.lastIndexOf(0xff) + 1)),
-      ),
-    );
+    const payload = bytes.subarray(bytes.lastIndexOf(0xff) + 1);
+    onResent(Number(new TextDecoder().decode(payload)));
   } else wrong++;
 });
 
@@ -153,15 +132,11 @@ async function change(): Promise<void> {
   reached = 0;
   const changed = new Promise<void>((resolve) => onChanged = resolve);
   const all = new Promise<void>((resolve) => onReached = resolve);
-  changer.send([
-    Uint8Array.of(0x42, 2, state >> 8 & 0xff, state & 0xff, ...TOKEN, ...PATH),
-  ]);
+  changer.send([Uint8Array.of(0x42, 2, state >> 8 & 0xff, state & 0xff, ...TOKEN, ...PATH)]);
   await Promise.all([changed, all]);
 }
 
-async function changeFor(
-  seconds: number,
-): Promise<[changes: number, seconds: number]> {
+async function changeFor(seconds: number): Promise<[changes: number, seconds: number]> {
   const start = performance.now();
   let changes = 0;
   while (performance.now() - start < seconds * 1000) {
@@ -174,11 +149,6 @@ async function changeFor(
 await changeFor(options.warmUp);
 const [changes, seconds] = await changeFor(options.seconds);
 const resent = options.tellsResent ? await askResent() : -1;
-const result: ObserveResult = {
-  notifications: changes * all,
-  resent,
-  wrong,
-  seconds,
-};
+const result: ObserveResult = { notifications: changes * all, resent, wrong, seconds };
 console.log(JSON.stringify(result));
 process.exit(0);

@@ -14,8 +14,5 @@ const { CoAPResponse, serve } = await import(process.argv[2] ?? "../../mod.ts");
 const response = CoAPResponse.text("0123456789abcdef");
 const server = await serve({ hostname: "127.0.0.1", port: 0 }, () => response);
 console.log(server.address.port);
-process.stdin.on(
-  "data",
-  () => console.log(JSON.stringify(process.memoryUsage())),
-);
+process.stdin.on("data", () => console.log(JSON.stringify(process.memoryUsage())));
 process.stdin.on("end", () => process.exit(0));

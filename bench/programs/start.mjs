@@ -2,9 +2,6 @@
 
 if (process.argv[2] !== undefined) {
   const { CoAPResponse, serve } = await import(process.argv[2]);
-  await serve(
-    { hostname: "127.0.0.1", port: 0 },
-    () => CoAPResponse.text("hello"),
-  );
+  await serve({ hostname: "127.0.0.1", port: 0 }, () => CoAPResponse.text("hello"));
 }
 process.exit(0);

@@ -22,18 +22,10 @@ async function transfer() {
   const got = await client.get(uri);
   const end = performance.now();
   const { payload } = got;
-  if (
-    !put.ok || payload.length !== body.length ||
-    payload.some((byte, i) => byte !== body[i])
-  ) {
-    throw new Error(
-      `Wrong body: ${put.codeText}, ${got.codeText}, ${payload.length} bytes`,
-    );
+  if (!put.ok || payload.length !== body.length || payload.some((byte, i) => byte !== body[i])) {
+    throw new Error(`Wrong body: ${put.codeText}, ${got.codeText}, ${payload.length} bytes`);
   }
   return { put: between - start, get: end - between };
 }
 
-process.stdin.on(
-  "data",
-  async () => console.log(JSON.stringify(await transfer())),
-);
+process.stdin.on("data", async () => console.log(JSON.stringify(await transfer())));

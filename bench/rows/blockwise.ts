@@ -45,9 +45,7 @@ async function measureOurs(
   figures: Figures,
 ): Promise<void> {
   const server = await start();
-  const client = new Program(
-    command(runtime, "transfer.mjs", String(server.port), file)!,
-  );
+  const client = new Program(command(runtime, "transfer.mjs", String(server.port), file)!);
   try {
     const times = { put: [] as number[], get: [] as number[] };
     for (let i = -3; i < TRANSFERS; i++) {
@@ -77,12 +75,8 @@ async function measureLibcoap(
   const out = join(folder, "out");
   const timed = async (...args: string[]): Promise<number> => {
     const begun = performance.now();
-    const { code, output } = await runProgram(client, args, {
-      timeout: 60_000,
-    });
-    if (code !== 0) {
-      throw new Error(`coap-client ended with ${code}: ${output}`);
-    }
+    const { code, output } = await runProgram(client, args, { timeout: 60_000 });
+    if (code !== 0) throw new Error(`coap-client ended with ${code}: ${output}`);
     return performance.now() - begun;
   };
   try {
@@ -113,9 +107,7 @@ async function measureLibcoap(
         out,
         `${uri}/example_data`,
       );
-      if (!readFileSync(out).equals(readFileSync(file))) {
-        throw new Error("Wrong body");
-      }
+      if (!readFileSync(out).equals(readFileSync(file))) throw new Error("Wrong body");
       if (i < 0) continue;
       times.put.push(put - bare);
       times.get.push(get - bare);
@@ -149,14 +141,7 @@ async function run(settings: Settings): Promise<Outcome> {
       variants.push({
         name: "libcoap, both sides",
         measure: (figures) =>
-          measureLibcoap(
-            "libcoap, both sides",
-            client,
-            theirs,
-            folder,
-            file,
-            figures,
-          ),
+          measureLibcoap("libcoap, both sides", client, theirs, folder, file, figures),
       });
     }
     const figures = await measureRounds(variants, settings);

@@ -48,11 +48,7 @@ async function measure(
       await sleep(settings.seconds);
       const after = Number(await program.ask(""));
       const count = after - before;
-      figures.add(
-        name,
-        measureOf(atOnce),
-        count / (performance.now() - start) * 1000,
-      );
+      figures.add(name, measureOf(atOnce), count / (performance.now() - start) * 1000);
       const all = program.cpu;
       if (used !== undefined && all !== undefined) {
         figures.add(name, costOf(atOnce), (all - used) * 1e6 / count);
@@ -81,14 +77,7 @@ async function run(settings: Settings): Promise<Outcome> {
       measure: (figures) =>
         measure(
           "node-coap on Node",
-          (port, atOnce) =>
-            command(
-              "node",
-              "get.mjs",
-              String(port),
-              String(atOnce),
-              "node-coap",
-            )!,
+          (port, atOnce) => command("node", "get.mjs", String(port), String(atOnce), "node-coap")!,
           settings,
           figures,
         ),
@@ -97,36 +86,12 @@ async function run(settings: Settings): Promise<Outcome> {
   const figures = await measureRounds(variants, settings);
   const targets: Target[] = [];
   const pair = ["ours on Node", "node-coap on Node"] as const;
-  figures.ratio(
-    targets,
-    measureOf(1),
-    pair,
-    3,
-    "ours to node-coap, one after the other",
-  );
-  figures.ratio(
-    targets,
-    measureOf(64),
-    pair,
-    4,
-    "ours to node-coap, 64 at once",
-  );
+  figures.ratio(targets, measureOf(1), pair, 3, "ours to node-coap, one after the other");
+  figures.ratio(targets, measureOf(64), pair, 4, "ours to node-coap, 64 at once");
   const costs = [pair[1], pair[0]] as const;
   const by = "by processor time";
-  figures.ratio(
-    targets,
-    costOf(1),
-    costs,
-    3,
-    `ours to node-coap, one after the other, ${by}`,
-  );
-  figures.ratio(
-    targets,
-    costOf(64),
-    costs,
-    4,
-    `ours to node-coap, 64 at once, ${by}`,
-  );
+  figures.ratio(targets, costOf(1), costs, 3, `ours to node-coap, one after the other, ${by}`);
+  figures.ratio(targets, costOf(64), costs, 4, `ours to node-coap, 64 at once, ${by}`);
   return { figures: figures.list, targets, notes: [] };
 }
 

@@ -26,22 +26,11 @@ interface Line {
 const GET = "GET, 3 Uri-Path";
 
 async function run(settings: Settings): Promise<Outcome> {
-  if (!hasPackages()) {
-    return {
-      figures: [],
-      targets: [],
-      notes: ["coap-packet is not installed."],
-    };
-  }
+  if (!hasPackages()) return { figures: [], targets: [], notes: ["coap-packet is not installed."] };
   const variants: Variant[] = [];
   const path = new URL("../codec.ts", import.meta.url).pathname;
   for (const runtime of ["bun", "node", "deno"] as const) {
-    const found = command(
-      runtime,
-      path,
-      "--json",
-      settings.divisor > 1 ? "--quick" : "--full",
-    );
+    const found = command(runtime, path, "--json", settings.divisor > 1 ? "--quick" : "--full");
     if (found === undefined) continue;
     const measure = async (figures: Figures): Promise<void> => {
       const program = new Program(found);
@@ -61,9 +50,7 @@ async function run(settings: Settings): Promise<Outcome> {
   const figures = await measureRounds(variants, { ...settings, rounds: 1 });
   const targets: Target[] = [];
   for (const { name: runtime } of variants) {
-    for (
-      const [operation, wanted] of [["encode", 10], ["decode", 4]] as const
-    ) {
+    for (const [operation, wanted] of [["encode", 10], ["decode", 4]] as const) {
       const pair = [`${runtime}, coap-packet`, `${runtime}, ours`] as const;
       const text = `${operation} on ${runtime}, coap-packet's time by ours`;
       figures.ratio(targets, `${GET}: ${operation}, ns`, pair, wanted, text);

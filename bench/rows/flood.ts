@@ -36,10 +36,7 @@ async function measure(
     // NSTART is 1: one request after the other.
     const alone = await loadServer({ ...load, window: 1, sources: 1 });
     figures.add(name, ALONE, alone.answered / alone.seconds);
-    const options: FloodOptions = {
-      port,
-      rate: capacity.answered / capacity.seconds / 2,
-    };
+    const options: FloodOptions = { port, rate: capacity.answered / capacity.seconds / 2 };
     const flood = new Program(
       command("bun", "flood.ts", JSON.stringify(options)) ??
         command("node", "flood.ts", JSON.stringify(options))!,
@@ -65,10 +62,7 @@ async function run(settings: Settings): Promise<Outcome> {
   for (const runtime of ["bun", "node", "deno"] as const) {
     if (command(runtime, "serve.mjs") === undefined) continue;
     const name = `ours on ${runtime}`;
-    variants.push({
-      name,
-      measure: (figures) => measure(name, runtime, settings, figures),
-    });
+    variants.push({ name, measure: (figures) => measure(name, runtime, settings, figures) });
   }
   const figures = await measureRounds(variants, settings);
   const targets: Target[] = [];

@@ -42,9 +42,7 @@ async function measure(
         ...{ port, requests: half, window: 64, sources: 64, perSource },
         payload: "0123456789abcdef",
       });
-      if (answered !== half) {
-        throw new Error(`${answered} of ${half} requests were answered`);
-      }
+      if (answered !== half) throw new Error(`${answered} of ${half} requests were answered`);
       const { memory } = running.program;
       if (memory !== undefined) figures.add(name, point, memory);
     }
@@ -60,24 +58,15 @@ async function run(settings: Settings): Promise<Outcome> {
     const built = pathToFileURL(join(folder, "mod.js")).href;
     const requests = Math.ceil(REQUESTS / settings.divisor);
     const variants: Variant[] = [];
-    const add = (
-      name: string,
-      server: string[] | undefined,
-      count: number,
-    ): void => {
+    const add = (name: string, server: string[] | undefined, count: number): void => {
       if (server === undefined) return;
-      variants.push({
-        name,
-        measure: (figures) => measure(name, server, count, figures),
-      });
+      variants.push({ name, measure: (figures) => measure(name, server, count, figures) });
     };
     add("ours on Node", command("node", "serve.mjs", built), requests);
     add("ours on Bun", command("bun", "serve.mjs", built), requests);
     add("ours on Deno", command("deno", "serve.mjs", built), requests);
     const fewer = `node-coap on Node, ${REQUESTS / FEWER / 1000},000 requests`;
-    if (hasPackages()) {
-      add(fewer, command("node", "serve_node_coap.mjs"), requests / FEWER);
-    }
+    if (hasPackages()) add(fewer, command("node", "serve_node_coap.mjs"), requests / FEWER);
     // It is no matter of chance: three times is enough.
     const figures = await measureRounds(variants, {
       ...settings,
@@ -88,19 +77,8 @@ async function run(settings: Settings): Promise<Outcome> {
     const whole = figures.median("ours on Node", WHOLE);
     if (half !== undefined && whole !== undefined) {
       targets.push(
-        {
-          text: "memory on Node",
-          ratio: whole,
-          wanted: 120,
-          below: true,
-          unit: " MB",
-        },
-        {
-          text: "the same by that after half",
-          ratio: whole / half,
-          wanted: 1.05,
-          below: true,
-        },
+        { text: "memory on Node", ratio: whole, wanted: 120, below: true, unit: " MB" },
+        { text: "the same by that after half", ratio: whole / half, wanted: 1.05, below: true },
       );
     }
     return { figures: figures.list, targets, notes: [] };

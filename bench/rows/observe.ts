@@ -39,9 +39,7 @@ async function measure(
   const program = new Program(generator);
   try {
     const result: ObserveResult = JSON.parse(await program.line());
-    if (result.wrong > 0) {
-      throw new Error(`${result.wrong} datagrams should not have come`);
-    }
+    if (result.wrong > 0) throw new Error(`${result.wrong} datagrams should not have come`);
     figures.add(name, RATE, result.notifications / result.seconds);
     if (tellsResent) figures.add(name, LOST, result.resent);
   } finally {
@@ -52,11 +50,7 @@ async function measure(
 
 async function run(settings: Settings): Promise<Outcome> {
   const variants: Variant[] = [];
-  const add = (
-    name: string,
-    server: string[] | undefined,
-    tellsResent = true,
-  ): void => {
+  const add = (name: string, server: string[] | undefined, tellsResent = true): void => {
     if (server === undefined) return;
     variants.push({
       name,
@@ -64,9 +58,7 @@ async function run(settings: Settings): Promise<Outcome> {
     });
   };
   add("ours on Node", command("node", "observed.mjs"));
-  if (hasPackages()) {
-    add("node-coap on Node", command("node", "observed_node_coap.mjs"), false);
-  }
+  if (hasPackages()) add("node-coap on Node", command("node", "observed_node_coap.mjs"), false);
   add("ours on Bun", command("bun", "observed.mjs"));
   add("ours on Deno", command("deno", "observed.mjs"));
   const figures = await measureRounds(variants, settings);

@@ -44,10 +44,7 @@ async function loadFresh(
       const options = { ...load, port, window, sources };
       await loadServer({ ...options, seconds: settings.warmUp });
       const before = server.program.cpu;
-      const { answered, seconds } = await loadServer({
-        ...options,
-        seconds: settings.seconds,
-      });
+      const { answered, seconds } = await loadServer({ ...options, seconds: settings.seconds });
       figures.add(name, measureOf(window), answered / seconds);
       const after = server.program.cpu;
       if (before !== undefined && after !== undefined) {
@@ -82,26 +79,18 @@ function serverVariants(settings: Settings): Variant[] {
   const coapServer = libcoap("coap-server");
   add("ours on Bun", own("bun", "serve.mjs"), { payload: PAYLOAD });
   if (coapServer !== undefined) {
-    add("libcoap", () => ServerProgram.startLibcoap(coapServer), {
-      path: "time",
-    });
+    add("libcoap", () => ServerProgram.startLibcoap(coapServer), { path: "time" });
   }
   add("echo on Bun (sendMany)", own("bun", "echo.mjs"), { echo: true });
   add("ours on Node", own("node", "serve.mjs"), { payload: PAYLOAD });
   add("echo on Node (dgram)", own("node", "echo.mjs"), { echo: true });
   if (hasPackages()) {
-    add("node-coap on Node", own("node", "serve_node_coap.mjs"), {
-      payload: PAYLOAD,
-    });
+    add("node-coap on Node", own("node", "serve_node_coap.mjs"), { payload: PAYLOAD });
   }
   add("ours on Deno", own("deno", "serve.mjs"), { payload: PAYLOAD });
   add("echo on Deno (listenDatagram)", own("deno", "echo.mjs"), { echo: true });
-  add("echo on Deno (8 receives)", own("deno", "echo.mjs", "denoMany"), {
-    echo: true,
-  });
-  add("echo on Deno (node:dgram)", own("deno", "echo.mjs", "node"), {
-    echo: true,
-  });
+  add("echo on Deno (8 receives)", own("deno", "echo.mjs", "denoMany"), { echo: true });
+  add("echo on Deno (node:dgram)", own("deno", "echo.mjs", "node"), { echo: true });
   return variants;
 }
 
@@ -113,13 +102,7 @@ async function run(settings: Settings): Promise<Outcome> {
       const text = `${own} to ${other}, window ${window}`;
       figures.ratio(targets, measureOf(window), [own, other], wanted, text);
       // Where other programs run as well, the rates are theirs to decide; processor time is not.
-      figures.ratio(
-        targets,
-        costOf(window),
-        [other, own],
-        wanted,
-        `${text}, by processor time`,
-      );
+      figures.ratio(targets, costOf(window), [other, own], wanted, `${text}, by processor time`);
     };
     compare("ours on Bun", "libcoap", 1.25);
     compare("ours on Bun", "echo on Bun (sendMany)", 0.5);
@@ -188,17 +171,9 @@ async function runIdle(settings: Settings): Promise<Outcome> {
       const measure = async (figures: Figures): Promise<void> => {
         const server = await ServerProgram.start(found);
         try {
-          const options = {
-            port: server.port,
-            window: 64,
-            sources: 16,
-            payload: PAYLOAD,
-          };
+          const options = { port: server.port, window: 64, sources: 16, payload: PAYLOAD };
           await loadServer({ ...options, seconds: settings.warmUp, idle });
-          const { answered, seconds } = await loadServer({
-            ...options,
-            seconds: settings.seconds,
-          });
+          const { answered, seconds } = await loadServer({ ...options, seconds: settings.seconds });
           figures.add(name, measureOf(64), answered / seconds);
         } finally {
           await server.stop();
@@ -211,13 +186,7 @@ async function runIdle(settings: Settings): Promise<Outcome> {
   const targets: Target[] = [];
   for (const runtime of ["bun", "node", "deno"]) {
     const pair = [`${runtime}, ${count} more`, `${runtime}, 16 peers`] as const;
-    figures.ratio(
-      targets,
-      measureOf(64),
-      pair,
-      0.9,
-      `${pair[0]} to ${pair[1]}`,
-    );
+    figures.ratio(targets, measureOf(64), pair, 0.9, `${pair[0]} to ${pair[1]}`);
   }
   return { figures: figures.list, targets, notes: [] };
 }

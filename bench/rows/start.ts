@@ -28,11 +28,7 @@ async function run(settings: Settings): Promise<Outcome> {
     const built = pathToFileURL(join(folder, "mod.js")).href;
     const variants: Variant[] = [];
     for (const runtime of ["bun", "node", "deno"] as const) {
-      const modules = {
-        "alone": [],
-        "with mod.ts": [sources],
-        "with the npm package": [built],
-      };
+      const modules = { "alone": [], "with mod.ts": [sources], "with the npm package": [built] };
       for (const [what, args] of Object.entries(modules)) {
         const found = command(runtime, "start.mjs", ...args);
         if (found === undefined) continue;
@@ -40,12 +36,8 @@ async function run(settings: Settings): Promise<Outcome> {
         const [path, ...rest] = found;
         const measure: Variant["measure"] = async (figures) => {
           const begun = performance.now();
-          const { code, output } = await runProgram(path!, rest, {
-            timeout: 20_000,
-          });
-          if (code !== 0) {
-            throw new Error(`${name} ended with ${code}: ${output}`);
-          }
+          const { code, output } = await runProgram(path!, rest, { timeout: 20_000 });
+          if (code !== 0) throw new Error(`${name} ended with ${code}: ${output}`);
           figures.add(name, MEASURE, performance.now() - begun);
         };
         variants.push({ name, measure });
@@ -62,13 +54,7 @@ async function run(settings: Settings): Promise<Outcome> {
         const more = figures.median(`${runtime} ${what}`, MEASURE);
         if (alone === undefined || more === undefined) continue;
         const text = `more than ${runtime} alone, ${what}`;
-        targets.push({
-          text,
-          ratio: more - alone,
-          wanted: 60,
-          below: true,
-          unit: " ms",
-        });
+        targets.push({ text, ratio: more - alone, wanted: 60, below: true, unit: " ms" });
       }
     }
     return { figures: figures.list, targets, notes: [] };
