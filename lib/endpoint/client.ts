@@ -3,6 +3,7 @@
 import { CoAPError } from "../errors.ts";
 import type { EngineSizes } from "../engine/engine.ts";
 import { Entropy } from "../engine/entropy.ts";
+import { IdMap } from "../engine/id_map.ts";
 import { type ConnectionParameters, deriveConnectionParameters } from "../connection_parameters.ts";
 import { deriveLimits, deriveParameters } from "../parameters.ts";
 import { resolveHost } from "../transport/resolve.ts";
@@ -107,7 +108,7 @@ export class CoAPClient implements AsyncDisposable {
   readonly #via: Via | undefined;
   /** Where URIs lead that were asked for lately. */
   readonly #destinations = new Map<string, UriParts>();
-  readonly #pending = new Set<Pending>();
+  readonly #pending = new IdMap<Pending>();
   readonly #core: ClientCore;
   readonly #observations: Observations;
 
@@ -419,7 +420,7 @@ export class CoAPClient implements AsyncDisposable {
   close(): Promise<void> {
     if (this.#closing === undefined) {
       this.#closing = Promise.resolve(); // for those who call it from what rejects now
-      for (const pending of this.#pending) pending.cancel("closed", CLOSED);
+      for (const pending of this.#pending.values()) pending.cancel("closed", CLOSED);
       this.#closing = Promise.all([this.#sockets.close(), this.#streams?.close()]).then(() => {});
     }
     return this.#closing;

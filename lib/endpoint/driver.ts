@@ -4,6 +4,7 @@ import { CoAPError } from "../errors.ts";
 import type { Address, Flow } from "../flow.ts";
 import { Engine, type EngineSizes } from "../engine/engine.ts";
 import type { RandomSource } from "../engine/entropy.ts";
+import { IdMap } from "../engine/id_map.ts";
 import type { Stats } from "../engine/stats.ts";
 import type {
   AbandonedEvent,
@@ -124,7 +125,7 @@ export class Driver implements TransportHandler {
   protected readonly engine: Engine;
   protected readonly clock: Clock;
   protected readonly options: DriverOptions;
-  readonly #calls = new Map<ExchangeId, Call>();
+  readonly #calls = new IdMap<Call>();
   readonly #fire = (): void => this.#expire();
   readonly #flushSoon = (): void => {
     this.#scheduled = false;
@@ -364,7 +365,7 @@ export class Driver implements TransportHandler {
   error(error: Error, flow?: Flow): void {
     if (this.closing !== undefined) return;
     if (flow !== undefined && !isPassing(error)) {
-      for (const [id, call] of [...this.#calls]) {
+      for (const [id, call] of this.#calls.entries()) {
         if (call.flow?.key !== flow.key) continue;
         this.cancel(id);
         call.onUnreachable(error);

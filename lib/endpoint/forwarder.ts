@@ -2,6 +2,7 @@
 
 import { CoAPError } from "../errors.ts";
 import type { RandomSource } from "../engine/entropy.ts";
+import { IdMap } from "../engine/id_map.ts";
 import type { ExchangeId, FailedEvent, Outline, RequestOptions } from "../engine/types.ts";
 import { resolveHost } from "../transport/resolve.ts";
 import { bindUdp } from "../transport/udp.ts";
@@ -55,7 +56,7 @@ export class Forwarder implements Lodger {
   readonly #sockets: OwnSockets;
   readonly #routes: Routes;
   readonly #memory: Memory;
-  readonly #pending = new Set<Pending>();
+  readonly #pending = new IdMap<Pending>();
   readonly #observations = new Map<string, ProxyObservation>();
   #closed = false;
   /** Tells its resources from those of another on the same server. */
@@ -225,7 +226,7 @@ export class Forwarder implements Lodger {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const pending of [...this.#pending]) pending.cancel("closed", "Proxy is closed");
+    for (const pending of this.#pending.values()) pending.cancel("closed", "Proxy is closed");
     await this.#sockets.close();
   }
 }
@@ -240,7 +241,7 @@ class Forwarding extends Pending {
   readonly #reject: (reason: unknown) => void;
 
   constructor(
-    all: Set<Pending>,
+    all: IdMap<Pending>,
     clock: Clock,
     outline: Outline,
     options: RequestOptions,

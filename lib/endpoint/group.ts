@@ -1,6 +1,7 @@
 /** Requests to groups: RFC 7252 section 8. @module */
 
 import { CoAPError } from "../errors.ts";
+import type { IdMap } from "../engine/id_map.ts";
 import type { ExchangeId, FailedEvent, Outline, RequestOptions } from "../engine/types.ts";
 import type { Flow } from "../flow.ts";
 import { OptionNumber } from "../wire/option.ts";
@@ -76,7 +77,7 @@ class PendingGroup extends Pending {
   readonly #options: RequestOptions;
 
   constructor(
-    all: Set<Pending>,
+    all: IdMap<Pending>,
     what: string,
     channel: Channel<CoAPResponse>,
     parts: UriParts,

@@ -2,6 +2,7 @@
 
 import { CoAPError, type CoAPErrorReason } from "../errors.ts";
 import type { Flow } from "../flow.ts";
+import type { IdMap } from "../engine/id_map.ts";
 import type { DeregisterOptions, ExchangeId, FailedEvent, FailureReason } from "../engine/types.ts";
 import type { UriParts } from "../wire/uri.ts";
 import type { Call, CallEvent, Driver } from "./driver.ts";
@@ -12,7 +13,7 @@ import type { Route } from "./sockets.ts";
 /** What pending things need of their client. */
 export interface ClientCore {
   /** All that is pending. */
-  readonly all: Set<Pending>;
+  readonly all: IdMap<Pending>;
   readonly memory: Memory;
   /** Where a request goes, and the options that name its target. */
   destination(uri: string | URL, init: Pick<CoAPRequestInit, "proxy">): UriParts;
@@ -40,10 +41,13 @@ export function isRefusal(error: unknown): boolean {
   return REFUSED.has((error as { code?: string }).code ?? "");
 }
 
+let lastNumber = 0;
+
 /** Something that a client has begun, from the call on until it is over. */
 export abstract class Pending implements Call {
   flow: Flow | undefined = undefined;
-  readonly #all: Set<Pending>;
+  readonly #all: IdMap<Pending>;
+  readonly #number: number = ++lastNumber;
   readonly #what: string;
   readonly #signal: AbortSignal | undefined;
   #driver: Driver | undefined = undefined;
@@ -56,11 +60,11 @@ export abstract class Pending implements Call {
    * @param what names it in messages: `GET "coap://[::1]/a"`
    * @param signal gives it up
    */
-  constructor(all: Set<Pending>, what: string, signal?: AbortSignal) {
+  constructor(all: IdMap<Pending>, what: string, signal?: AbortSignal) {
     this.#all = all;
     this.#what = what;
     this.#signal = signal;
-    all.add(this);
+    all.set(this.#number, this);
     signal?.addEventListener("abort", this);
   }
 
@@ -177,7 +181,7 @@ export abstract class Pending implements Call {
   protected end(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
-    this.#all.delete(this);
+    this.#all.delete(this.#number);
     this.#signal?.removeEventListener("abort", this);
     return true;
   }

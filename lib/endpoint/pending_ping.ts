@@ -1,5 +1,6 @@
 /** A ping that waits for its answer: a Reset, or a Pong over a connection. @module */
 
+import type { IdMap } from "../engine/id_map.ts";
 import type { ExchangeId } from "../engine/types.ts";
 import type { Clock, ClockTimer } from "./clock.ts";
 import type { PingOptions } from "./endpoint_options.ts";
@@ -15,7 +16,7 @@ export class PendingPing extends Pending {
   readonly #reject: (reason: unknown) => void;
 
   constructor(
-    all: Set<Pending>,
+    all: IdMap<Pending>,
     what: string,
     clock: Clock,
     options: PingOptions,

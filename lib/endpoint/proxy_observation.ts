@@ -1,5 +1,6 @@
 /** One observation of an origin server for all clients of a proxy: RFC 7641 section 5. @module */
 
+import type { IdMap } from "../engine/id_map.ts";
 import type { ExchangeId, FailedEvent, Outline, RequestOptions } from "../engine/types.ts";
 import { Code, isSuccess } from "../wire/code.ts";
 import { aged, maxAgeOf } from "./cache.ts";
@@ -58,7 +59,7 @@ export class ProxyObservation extends Pending {
   readonly #waiting = new Set<Waiting>();
   #newest: { readonly content: Content; readonly at: number } | undefined = undefined;
 
-  constructor(all: Set<Pending>, host: ProxyHost, plan: ObservationPlan) {
+  constructor(all: IdMap<Pending>, host: ProxyHost, plan: ObservationPlan) {
     super(all, "Observation");
     this.#host = host;
     this.#plan = plan;

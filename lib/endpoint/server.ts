@@ -2,6 +2,7 @@
 
 import { CoAPError } from "../errors.ts";
 import type { Address, Flow } from "../flow.ts";
+import { IdMap } from "../engine/id_map.ts";
 import type { ExchangeId, RequestEvent, UnobservedEvent, Variant } from "../engine/types.ts";
 import { resolveHost } from "../transport/resolve.ts";
 import type { GroupMembership } from "../transport/transport.ts";
@@ -171,7 +172,8 @@ class CoAPServer implements Server {
   /** Set where requests may have to be handed on. */
   readonly #host: ProxyHost | undefined;
   /** Requests whose handlers have returned a promise. */
-  readonly #open = new Set<IncomingRequest>();
+  readonly #open = new IdMap<IncomingRequest>();
+  #lastOpen = 0;
   /** Those of connections, which may be lost meanwhile. */
   readonly #overStreams = new Map<ExchangeId, IncomingRequest>();
   #address: Address = { address: "", port: 0 };
@@ -339,8 +341,10 @@ class CoAPServer implements Server {
     if (this.#closing === undefined) {
       this.#closing = Promise.resolve(); // for those who call it from what is aborted now
       const closed = new CoAPError("closed", "Server is closed");
-      for (const request of this.#open) abort(request, closed);
-      this.#open.clear();
+      for (const [key, request] of this.#open.entries()) {
+        this.#open.delete(key);
+        abort(request, closed);
+      }
       this.#turns?.clear();
       this.#overStreams.clear();
       this.#observed.forgetObservers();
@@ -393,7 +397,8 @@ class CoAPServer implements Server {
     const registration = asksToObserve(request)
       ? this.#notifier.begin(request.pathname, request.query)
       : undefined;
-    this.#open.add(request);
+    const key = ++this.#lastOpen;
+    this.#open.set(key, request);
     const overStream = request.peer.scheme !== undefined;
     if (overStream) this.#overStreams.set(id, request);
     try {
@@ -401,7 +406,7 @@ class CoAPServer implements Server {
     } catch (error) {
       this.#fail(id, request, error);
     } finally {
-      this.#open.delete(request);
+      this.#open.delete(key);
       if (overStream) this.#overStreams.delete(id);
     }
     try {

@@ -14,6 +14,7 @@ import { EchoValues } from "./echo.ts";
 import { Entropy } from "./entropy.ts";
 import { Exchanges } from "./exchanges.ts";
 import { GroupCall } from "./group.ts";
+import { IdMap } from "./id_map.ts";
 import { Ping } from "./ping.ts";
 import { BlockRules } from "./block_rules.ts";
 import { ConnectionPing } from "./connection_ping.ts";
@@ -93,7 +94,7 @@ export class Engine {
   readonly #exchanges: Exchanges;
   readonly #serving: Serving;
   readonly #host: CallHost;
-  readonly #calls = new Map<ExchangeId, Call | ConnectionPing | GroupCall | Ping>();
+  readonly #calls = new IdMap<Call | ConnectionPing | GroupCall | Ping>();
   #events: EngineEvent[] = [];
   #polled = 0;
   #lastId = 0;

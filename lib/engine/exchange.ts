@@ -31,6 +31,21 @@ export function tokenKey(token: Uint8Array): number | string {
   return (length + 1) * 2 ** 48 + value;
 }
 
+/**
+ * The key of a token of ours, a number: above six bytes one that others may have, though none that is in use at the same
+ * time; what has the key need not have the token.
+ */
+export function ownTokenKey(token: Uint8Array): number {
+  const key = tokenKey(token);
+  if (typeof key === "number") return key;
+  let hash = token.length;
+  for (const byte of token) hash = (hash * 257 + byte) % MODULUS;
+  return hash;
+}
+
+/** The largest prime below 2 to the 44: times 257 it is exact. */
+const MODULUS = 17_592_186_044_399;
+
 /** A request of ours that waits for a response. */
 export class ClientExchange implements SentOwner, Timed {
   at = 0;
@@ -38,7 +53,7 @@ export class ClientExchange implements SentOwner, Timed {
   readonly peer: Peer;
   readonly flow: Flow;
   readonly token: Uint8Array;
-  readonly key: number | string;
+  readonly key: number;
   readonly owner: ClientOwner;
   /** From the first transmission to giving up, ms. */
   readonly timeout: number;
@@ -68,7 +83,7 @@ export class ClientExchange implements SentOwner, Timed {
     this.peer = peer;
     this.flow = flow;
     this.token = token;
-    this.key = tokenKey(token);
+    this.key = ownTokenKey(token);
     this.owner = owner;
     this.timeout = timeout;
   }

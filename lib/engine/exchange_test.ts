@@ -3,7 +3,7 @@ import { afterEach, describe, it } from "node:test";
 import { type Lockstep, lockstep, settle } from "../../testing/lockstep.ts";
 import { parseLine, toBytes, toHex } from "../../testing/message_text.ts";
 import { CoAPError } from "../errors.ts";
-import { tokenKey } from "./exchange.ts";
+import { ownTokenKey, tokenKey } from "./exchange.ts";
 
 /** A request that was sent. */
 function asked(type = "CON", serve = false): Lockstep {
@@ -289,6 +289,28 @@ describe("tokens", () => {
       tokenKey(Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16)))
     );
     assertEquals(new Set(keys).size, tokens.length);
+  });
+
+  it("of ours are numbers, whatever their length", () => {
+    const tokens = [[], [1], [1, 2, 3, 4], [1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6, 7]];
+    tokens.push([1, 2, 3, 4, 5, 6, 8], [1, 2, 3, 4, 5, 6, 7, 8], new Array(8).fill(0xff));
+    const keys = tokens.map((token) => ownTokenKey(Uint8Array.from(token)));
+    assertEquals([keys.every(Number.isSafeInteger), new Set(keys).size], [true, tokens.length]);
+  });
+
+  it("that share a key with one of ours do not stand for it", () => {
+    const [ours, other] = ["8080808080808080", "808090311ee1d05f"];
+    const [key, same] = [ours, other].map((hex) =>
+      ownTokenKey(parseLine(`CON GET 0x0001 token ${hex}`).token as Uint8Array)
+    );
+    assertEquals(key, same);
+    const { app, peer } = lockstep({ tokenLength: 8, random: (bytes) => bytes.fill(0x80) });
+    app.asks("CON GET /test");
+    peer.receives(`CON GET $m token ${ours} /test`);
+    peer.sends(`CON 2.05 0x0007 token ${other}`);
+    peer.receives("RST Empty 0x0007");
+    peer.sends(`ACK 2.05 $m token ${ours} "x"`);
+    app.gets('2.05 "x"');
   });
 });
 

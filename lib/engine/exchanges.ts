@@ -13,8 +13,9 @@ import {
   OptionNumber,
 } from "../wire/option.ts";
 import { CoAPError } from "../errors.ts";
-import { ClientExchange, type ClientOwner, type ServerExchange, tokenKey } from "./exchange.ts";
+import { ClientExchange, type ClientOwner, ownTokenKey, type ServerExchange } from "./exchange.ts";
 import type { GroupCall } from "./group.ts";
+import { IdMap } from "./id_map.ts";
 import type { Peer } from "./peers.ts";
 import type { MessageLayer, Shared } from "./layers.ts";
 import { ageMaxAge } from "./max_age.ts";
@@ -72,10 +73,12 @@ export class Exchanges {
   readonly #shared: Shared;
   readonly #layer: MessageLayer;
   readonly #tokenLength: number;
+  /** How many tokens there are. */
+  readonly #tokens: number;
   /** Separate responses on their way. */
   #responses = 0;
   /** Requests to groups, by token. */
-  readonly #groups: Map<number | string, GroupCall> = new Map();
+  readonly #groups: IdMap<GroupCall> = new IdMap();
   readonly #onAnswered: AnswerListener;
 
   constructor(
@@ -87,6 +90,7 @@ export class Exchanges {
     this.#shared = shared;
     this.#layer = layer;
     this.#tokenLength = tokenLength;
+    this.#tokens = 256 ** tokenLength;
     this.#onAnswered = onAnswered;
   }
 
@@ -122,7 +126,7 @@ export class Exchanges {
     exchange.quiet = options.quiet ?? false;
     exchange.proxy = options.proxy ?? false;
     exchange.deregisters = options.deregisters ?? false;
-    (peer.tokens ??= new Map()).set(exchange.key, exchange);
+    (peer.tokens ??= new IdMap()).set(exchange.key, exchange);
     peer.holds++;
     this.size++;
     exchange.sent = new Sent(
@@ -138,13 +142,13 @@ export class Exchanges {
     return exchange;
   }
 
-  #drawToken(used: ReadonlyMap<number | string, unknown> | undefined): Uint8Array {
-    if (used !== undefined && used.size >= 256 ** this.#tokenLength) {
+  #drawToken(used: IdMap<object> | undefined): Uint8Array {
+    if (used !== undefined && used.size >= this.#tokens) {
       throw new CoAPError("limit", `All tokens of "${this.#tokenLength}" bytes are in use`);
     }
     const token = this.#shared.entropy.bytes(this.#tokenLength);
     // Counting up finds a free one, however few there are and however poor the source of randomness is.
-    while (used?.has(tokenKey(token))) increment(token);
+    while (used?.get(ownTokenKey(token)) !== undefined) increment(token);
     return token;
   }
 
@@ -174,11 +178,14 @@ export class Exchanges {
   /** A response came, separately. Answers whether somebody waits for it. */
   onResponse(now: number, peer: Peer | undefined, flow: Flow, message: Message): boolean {
     if (peer?.tokens === undefined && this.#groups.size === 0) return false;
-    const key = tokenKey(message.token);
+    const key = ownTokenKey(message.token);
     const exchange = peer?.tokens?.get(key);
     if (exchange !== undefined) return this.deliver(now, exchange, flow, message);
     const group = this.#groups.get(key);
-    if (group === undefined || checkResponseOptions(message.options) !== undefined) return false;
+    if (
+      group === undefined || !hasToken(message, group.token) ||
+      checkResponseOptions(message.options) !== undefined
+    ) return false;
     group.onResponse(now, flow, message);
     return true;
   }
@@ -186,7 +193,7 @@ export class Exchanges {
   /** A datagram that is no message, but was to be the response to a request that a client of ours waits for. */
   onMalformed(now: number, flow: Flow, { code, error }: Message, bytes: Uint8Array): void {
     const tokens = isResponseCode(code) ? this.#layer.peers.get(flow.key)?.tokens : undefined;
-    const exchange = tokens?.get(tokenKey(bytes.subarray(4, 4 + (bytes[0]! & 15))));
+    const exchange = tokens?.get(ownTokenKey(bytes.subarray(4, 4 + (bytes[0]! & 15))));
     if (exchange?.proxy !== true) return;
     this.fail(now, exchange, "rejected-response", `Response is malformed: ${error!.reason}`);
   }
@@ -205,11 +212,10 @@ export class Exchanges {
   startGroup(
     now: number,
     flow: Flow,
-    token: Uint8Array,
     bytes: Uint8Array,
     call: GroupCall,
   ): () => void {
-    const key = tokenKey(token);
+    const key = ownTokenKey(call.token);
     this.#groups.set(key, call);
     this.#layer.sendToGroup(now, flow, bytes);
     return () => this.#groups.delete(key);
@@ -264,7 +270,7 @@ export class Exchanges {
 
   /** The connection to a peer is gone, and with it what waits for a response. */
   disconnected(now: number, peer: Peer, reason: FailureReason, detail: string): void {
-    for (const exchange of [...peer.tokens?.values() ?? []]) {
+    for (const exchange of peer.tokens?.values() ?? []) {
       this.fail(now, exchange, reason, detail);
     }
   }

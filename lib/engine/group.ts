@@ -2,6 +2,7 @@
 
 import { CoAPError } from "../errors.ts";
 import type { Flow } from "../flow.ts";
+import { EMPTY_BYTES } from "../wire/bytes.ts";
 import { Code } from "../wire/code.ts";
 import { encode, type Message, MessageType } from "../wire/message.ts";
 import { findOption, OptionNumber, uintOption } from "../wire/option.ts";
@@ -59,6 +60,7 @@ export class GroupCall implements Timed {
   /** The time for responses is over; only bodies are still fetched. */
   #over = false;
   #release: (() => void) | undefined = undefined;
+  #token: Uint8Array = EMPTY_BYTES;
 
   constructor(host: CallHost, id: ExchangeId, flow: Flow, outline: Outline, start: StartOptions) {
     this.#host = host;
@@ -80,16 +82,21 @@ export class GroupCall implements Timed {
 
   start(now: number): void {
     const { exchanges, shared } = this.#host;
-    const token = exchanges.drawGroupToken();
+    this.#token = exchanges.drawGroupToken();
     const bytes = encode({
       type: MessageType.NonConfirmable,
       code: this.#outline.code,
-      token,
+      token: this.#token,
       options: this.#outline.options,
       payload: this.#outline.payload,
     }, shared);
-    this.#release = exchanges.startGroup(now, this.#flow, token, bytes, this);
+    this.#release = exchanges.startGroup(now, this.#flow, bytes, this);
     shared.timers.set(this, now + this.#start.timeout);
+  }
+
+  /** The token of the request. */
+  get token(): Uint8Array {
+    return this.#token;
   }
 
   /** A member answered. */

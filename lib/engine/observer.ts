@@ -12,6 +12,9 @@ import { requestKey } from "./server_blocks.ts";
 import type { Timed } from "./timers.ts";
 import type { AnswerOutcome, ExchangeId, NotifyOptions, Outline } from "./types.ts";
 
+/** Message IDs of earlier notifications by which a Reset still finds the observer. */
+const REMEMBERED_IDS = 4;
+
 /** A state on its way to observers: encoded once for each block size, and once more for those who have it. */
 export class State {
   /** As it was given. */
@@ -76,8 +79,9 @@ export class Observer implements SentOwner, Timed {
   renewedAt: number;
   /** When the next Non-confirmable one may leave, ms. */
   freeAt = 0;
-  /** Message IDs of earlier notifications. */
-  readonly ids: number[] = [];
+  /** The message IDs of its last notifications and when they were sent, ms, in turn; and the place of the next one. */
+  readonly #notified: number[] = [];
+  #next = 0;
   /** Whether the application is told what becomes of its notifications. */
   report = false;
   readonly #observers: Observers;
@@ -105,8 +109,25 @@ export class Observer implements SentOwner, Timed {
     this.renewedAt = now;
   }
 
+  /** Keeps the message ID of a notification, by which a Reset finds the observer. */
+  remember(now: number, id: number): void {
+    this.#notified[this.#next] = id;
+    this.#notified[this.#next + 1] = now;
+    this.#next = (this.#next + 2) % (2 * REMEMBERED_IDS);
+  }
+
+  /** When one of its last notifications was sent with that message ID, ms; -Infinity where none was. */
+  notifiedAt(id: number): number {
+    const notified = this.#notified;
+    let at = -Infinity;
+    for (let i = 0; i < notified.length; i += 2) {
+      if (notified[i] === id && notified[i + 1]! > at) at = notified[i + 1]!;
+    }
+    return at;
+  }
+
   onSent(now: number, sent: Sent): void {
-    this.#observers.remember(this, sent.id);
+    this.remember(now, sent.id);
     this.confirmedAt = now;
     this.unconfirmed = 0;
   }

@@ -1,6 +1,6 @@
 /** Those who observe our resources: RFC 7641 section 4. @module */
 
-import { equalBytes } from "../wire/bytes.ts";
+import { allocate, equalBytes } from "../wire/bytes.ts";
 import { Code } from "../wire/code.ts";
 import { encode, type Message, MessageType } from "../wire/message.ts";
 import { encodeUint, findOption, findOptions, OptionNumber, uintOption } from "../wire/option.ts";
@@ -31,8 +31,6 @@ import type {
  */
 const BURST = 64;
 const PACE = 10;
-/** Message IDs of earlier notifications by which a Reset still finds the observer. */
-const REMEMBERED_IDS = 4;
 /** Longest run of time without a Confirmable notification, ms (RFC 7641 section 4.5). */
 const DAY = 24 * 3600 * 1000;
 const NUMBERS = 0x1000000;
@@ -200,7 +198,15 @@ export class Observers {
 
   /** A Reset that answers no message under way: perhaps an earlier notification (RFC 7641 section 4.5). */
   onReset(now: number, peer: Peer, id: number): boolean {
-    const observer = peer.notified?.get(id);
+    let observer: Observer | undefined;
+    let latest = -Infinity;
+    for (const one of peer.observers?.values() ?? []) {
+      const at = one.notifiedAt(id);
+      if (at > latest) {
+        latest = at;
+        observer = one;
+      }
+    }
     if (observer === undefined) return false;
     this.remove(now, observer, "reset");
     return true;
@@ -210,7 +216,6 @@ export class Observers {
     if (observer.removed) return;
     observer.removed = true;
     const { peer, resource, sent } = observer;
-    for (const id of observer.ids) this.#unremember(peer, id, observer);
     peer.observers!.delete(observer.key);
     if (peer.observers!.size === 0) peer.observers = undefined;
     peer.holds--;
@@ -406,7 +411,7 @@ export class Observers {
       observer.freeAt = now + ackTimeout * ackRandomFactor;
       observer.unconfirmed++;
       if (this.#layer.sendOnce(now, peer, flow, bytes)) {
-        this.remember(observer, bytes[2]! << 8 | bytes[3]!);
+        observer.remember(now, bytes[2]! << 8 | bytes[3]!);
       }
       if (observer.report) this.#answered(observer, state, "sent");
       return;
@@ -466,7 +471,7 @@ export class Observers {
       if (!this.#layer.renumber(now, sent)) return;
       observer.pending = undefined;
       observer.state = pending;
-      this.remember(observer, sent.id);
+      observer.remember(now, sent.id);
     }
     const { id } = sent;
     sent.bytes = this.#encode(now, observer, observer.state!, true);
@@ -497,7 +502,7 @@ export class Observers {
       tail = encode(this.#outline(now, state, known, asked, rule)).subarray(4);
       state.tails.set(variant, tail);
     }
-    const bytes = new Uint8Array(4 + token.length + tail.length);
+    const bytes = allocate(4 + token.length + tail.length);
     bytes[0] = 0x40 | type << 4 | token.length;
     bytes[1] = known ? Code.Valid : state.outline.code;
     bytes.set(token, 4);
@@ -526,22 +531,6 @@ export class Observers {
     if (state.final) return withOptions(outline, options);
     const observe = { number: OptionNumber.Observe, value: encodeUint(state.number) };
     return withOptions(outline, [observe, ...options]);
-  }
-
-  // -------------------------------------------------------------- message IDs of notifications
-
-  remember(observer: Observer, id: number): void {
-    if (observer.removed) return;
-    const { peer, ids } = observer;
-    ids.push(id);
-    (peer.notified ??= new Map()).set(id, observer);
-    if (ids.length > REMEMBERED_IDS) this.#unremember(peer, ids.shift()!, observer);
-  }
-
-  #unremember(peer: Peer, id: number, observer: Observer): void {
-    if (peer.notified?.get(id) !== observer) return;
-    peer.notified.delete(id);
-    if (peer.notified.size === 0) peer.notified = undefined;
   }
 }
 

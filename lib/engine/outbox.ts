@@ -1,6 +1,7 @@
 /** Datagrams that are ready to leave. @module */
 
 import type { Flow } from "../flow.ts";
+import { allocate } from "../wire/bytes.ts";
 import { type Message, MessageType } from "../wire/message.ts";
 import type { Stats } from "./stats.ts";
 import type { Transmit } from "./types.ts";
@@ -19,7 +20,7 @@ export function typeCount(stats: Stats, type: number, sent: boolean): void {
 }
 
 function empty(type: number, id: number): Uint8Array {
-  const bytes = new Uint8Array(4);
+  const bytes = allocate(4);
   bytes[0] = 0x40 | type << 4;
   bytes[2] = id >> 8;
   bytes[3] = id & 0xff;

@@ -3,6 +3,7 @@
 import type { Flow } from "../flow.ts";
 import type { Connection } from "./connection.ts";
 import type { ClientExchange } from "./exchange.ts";
+import type { IdMap } from "./id_map.ts";
 import type { MessageIds } from "./message_ids.ts";
 import type { Observer } from "./observer.ts";
 import type { Seen } from "./seen.ts";
@@ -35,7 +36,7 @@ export class Peer {
   newestAnswered = -1;
 
   /** Messages sent that an ACK or a Reset may answer, by message ID. Once made it stays: most peers are sent more. */
-  sent: Map<number, Sent> | undefined = undefined;
+  sent: IdMap<Sent> | undefined = undefined;
   /** Interactions that count towards NSTART. */
   outstanding = 0;
   /** Messages that wait for their turn, first to last. */
@@ -47,7 +48,7 @@ export class Peer {
   ids: MessageIds | undefined = undefined;
 
   /** Requests of ours, by token. Once made it stays. */
-  tokens: Map<number | string, ClientExchange> | undefined = undefined;
+  tokens: IdMap<ClientExchange> | undefined = undefined;
 
   /** The connection to it, where the transport is reliable. */
   connection: Connection | undefined = undefined;
@@ -62,8 +63,6 @@ export class Peer {
 
   /** What it observes here, by token. */
   observers: Map<number | string, Observer> | undefined = undefined;
-  /** Whom its Reset to a notification removes, by message ID. */
-  notified: Map<number, Observer> | undefined = undefined;
 
   constructor(flow: Flow, number: number, now: number) {
     this.key = flow.key;

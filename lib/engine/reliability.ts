@@ -5,6 +5,7 @@ import type { Flow } from "../flow.ts";
 import { decode, type Message, MessageType } from "../wire/message.ts";
 import { isRequestCode, isResponseCode } from "../wire/code.ts";
 import { MAX_DATAGRAM } from "./exchanges.ts";
+import { IdMap } from "./id_map.ts";
 import { MessageIds } from "./message_ids.ts";
 import {
   ARRIVAL,
@@ -221,7 +222,7 @@ export class Reliability implements MessageLayer {
   #rejected(now: number, flow: Flow, message: Message): void {
     const peer = this.peers.get(flow.key);
     // A message under way comes before an earlier notification: their message ID may be the same by now.
-    const underWay = peer?.sent?.has(message.id) ?? false;
+    const underWay = peer?.sent?.get(message.id) !== undefined;
     if (peer !== undefined && !underWay && this.#upper.onStrayReset(now, peer, message.id)) return;
     const sent = this.#matching(now, flow, message);
     if (sent === undefined) return;
@@ -339,7 +340,7 @@ export class Reliability implements MessageLayer {
       }
       sent.counts = true;
       peer.outstanding++;
-      (peer.sent ??= new Map()).set(id, sent);
+      (peer.sent ??= new IdMap()).set(id, sent);
       if (sent.confirmable) {
         const { ackTimeout, ackRandomFactor } = parameters;
         sent.timeout = entropy.between(ackTimeout, ackTimeout * ackRandomFactor);

@@ -62,6 +62,8 @@ export function bindUdpDeno(
 class DenoTransport extends UdpTransport {
   /** 128 operations, sends among them, then others have their turn. */
   protected readonly readsAtOnce: number = 32;
+  /** Each datagram is an operation of its own: sending early gains nothing. */
+  protected override readonly shortTurn: number = 64;
   readonly #socket: DenoSocket;
   readonly #keepAlive = new KeepAlive();
   readonly #loops: Promise<void>[] = [];
