@@ -301,6 +301,17 @@ export class Figures {
     const ratio = this.quotient(measure, own, other);
     if (ratio !== undefined) targets.push({ text, ratio, wanted });
   }
+
+  /** Adds a ratio that nothing was asked of. */
+  compare(
+    ratios: Ratio[],
+    measure: string,
+    [own, other]: readonly [string, string],
+    text: string,
+  ): void {
+    const ratio = this.quotient(measure, own, other);
+    if (ratio !== undefined) ratios.push({ text, ratio });
+  }
 }
 
 export function median(values: readonly number[]): number {

@@ -1,7 +1,7 @@
 /**
  * A client: GETs of `/test`, a number of them at once, checked. Prints how many it has made, every time it is asked.
  *
- * `node bench/programs/get.mjs PORT AT_ONCE [node-coap]`
+ * `node bench/programs/get.mjs PORT AT_ONCE [node-coap | dgram]`
  *
  * @module
  */
@@ -36,7 +36,28 @@ async function nodeCoap() {
   return { get, close: () => agent.close() };
 }
 
-const open = library === "node-coap" ? nodeCoap : ours;
+/** The same datagrams and nothing else: no retransmission, no matching of tokens. The least that dgram takes. */
+async function plain() {
+  const { default: dgram } = await import("node:dgram");
+  const socket = dgram.createSocket("udp4");
+  await new Promise((resolve) => socket.bind(0, hostname, resolve));
+  const waiting = new Array(PER_SOURCE + Number(atOnce));
+  let id = 0;
+  socket.on("message", (bytes) => {
+    const resolve = waiting[bytes[2] << 8 | bytes[3]];
+    resolve(bytes.latin1Slice(bytes.length - PAYLOAD.length));
+  });
+  const get = () =>
+    new Promise((resolve) => {
+      waiting[id] = resolve;
+      const [high, low] = [id >> 8, id++ & 0xff];
+      const request = [0x44, 1, high, low, 0, 0, high, low, 0xb4, 0x74, 0x65, 0x73, 0x74];
+      socket.send(Uint8Array.from(request), Number(port), hostname);
+    });
+  return { get, close: () => socket.close() };
+}
+
+const open = { "node-coap": nodeCoap, dgram: plain }[library] ?? ours;
 let client = await open();
 let opened = 0;
 let done = 0;

@@ -7,21 +7,42 @@ import {
   measureRounds,
   type Outcome,
   Program,
+  type Ratio,
   type Row,
   ServerProgram,
   type Settings,
   type Target,
   type Variant,
 } from "../harness.ts";
+import { inPath } from "../../scripts/runtimes.mjs";
 
-const AT_ONCE = [1, 64] as const;
-
-function measureOf(atOnce: number): string {
-  return atOnce === 1 ? "GETs/s, one after the other" : `GETs/s, ${atOnce} at once`;
+/** How requests are made. */
+interface Work {
+  readonly text: string;
+  readonly atOnce: number;
+  /** Client and server share one core: what it takes to wake another one does not count. */
+  readonly oneCore: boolean;
+  /** What the ratio to node-coap is to be. */
+  readonly wanted: number;
 }
 
-function costOf(atOnce: number): string {
-  return `processor time, µs each, ${atOnce} at once`;
+const OURS = "ours on Node";
+const NODE_COAP = "node-coap on Node";
+const DGRAM = "plain dgram on Node";
+const TASKSET = inPath("taskset");
+
+const WORKS: readonly Work[] = [
+  { text: "one after the other", atOnce: 1, oneCore: false, wanted: 3 },
+  { text: "one after the other, on one core", atOnce: 1, oneCore: true, wanted: 3 },
+  { text: "64 at once", atOnce: 64, oneCore: false, wanted: 4 },
+].filter(({ oneCore }) => !oneCore || TASKSET !== undefined);
+
+function rateOf({ text }: Work): string {
+  return `GETs/s, ${text}`;
+}
+
+function costOf({ text }: Work): string {
+  return `processor time, µs each, ${text}`;
 }
 
 function sleep(seconds: number): Promise<void> {
@@ -30,15 +51,16 @@ function sleep(seconds: number): Promise<void> {
 
 async function measure(
   name: string,
-  client: (port: number, atOnce: number) => string[],
+  library: readonly string[],
   settings: Settings,
   figures: Figures,
 ): Promise<void> {
-  for (const atOnce of AT_ONCE) {
-    const server = await ServerProgram.start(
-      command("bun", "serve.mjs") ?? command("node", "serve.mjs")!,
-    );
-    const program = new Program(client(server.port, atOnce));
+  for (const work of WORKS) {
+    const prefix = work.oneCore ? [TASKSET!, "-c", "0"] : [];
+    const serve = command("bun", "serve.mjs") ?? command("node", "serve.mjs")!;
+    const server = await ServerProgram.start([...prefix, ...serve]);
+    const args = [String(server.port), String(work.atOnce), ...library];
+    const program = new Program([...prefix, ...command("node", "get.mjs", ...args)!]);
     try {
       await program.line();
       await sleep(settings.warmUp);
@@ -48,10 +70,10 @@ async function measure(
       await sleep(settings.seconds);
       const after = Number(await program.ask(""));
       const count = after - before;
-      figures.add(name, measureOf(atOnce), count / (performance.now() - start) * 1000);
+      figures.add(name, rateOf(work), count / (performance.now() - start) * 1000);
       const all = program.cpu;
       if (used !== undefined && all !== undefined) {
-        figures.add(name, costOf(atOnce), (all - used) * 1e6 / count);
+        figures.add(name, costOf(work), (all - used) * 1e6 / count);
       }
     } finally {
       await program.stop();
@@ -61,38 +83,26 @@ async function measure(
 }
 
 async function run(settings: Settings): Promise<Outcome> {
-  const variants: Variant[] = [{
-    name: "ours on Node",
-    measure: (figures) =>
-      measure(
-        "ours on Node",
-        (port, atOnce) => command("node", "get.mjs", String(port), String(atOnce))!,
-        settings,
-        figures,
-      ),
-  }];
-  if (hasPackages()) {
-    variants.push({
-      name: "node-coap on Node",
-      measure: (figures) =>
-        measure(
-          "node-coap on Node",
-          (port, atOnce) => command("node", "get.mjs", String(port), String(atOnce), "node-coap")!,
-          settings,
-          figures,
-        ),
-    });
-  }
+  const variants: Variant[] = [];
+  const add = (name: string, ...library: string[]): void => {
+    variants.push({ name, measure: (figures) => measure(name, library, settings, figures) });
+  };
+  add(OURS);
+  if (hasPackages()) add(NODE_COAP, "node-coap");
+  add(DGRAM, "dgram");
   const figures = await measureRounds(variants, settings);
   const targets: Target[] = [];
-  const pair = ["ours on Node", "node-coap on Node"] as const;
-  figures.ratio(targets, measureOf(1), pair, 3, "ours to node-coap, one after the other");
-  figures.ratio(targets, measureOf(64), pair, 4, "ours to node-coap, 64 at once");
-  const costs = [pair[1], pair[0]] as const;
+  const ratios: Ratio[] = [];
   const by = "by processor time";
-  figures.ratio(targets, costOf(1), costs, 3, `ours to node-coap, one after the other, ${by}`);
-  figures.ratio(targets, costOf(64), costs, 4, `ours to node-coap, 64 at once, ${by}`);
-  return { figures: figures.list, targets, notes: [] };
+  for (const work of WORKS) {
+    const { text, wanted } = work;
+    const [rate, cost] = [rateOf(work), costOf(work)];
+    figures.ratio(targets, rate, [OURS, NODE_COAP], wanted, `ours to node-coap, ${text}`);
+    figures.ratio(targets, cost, [NODE_COAP, OURS], wanted, `ours to node-coap, ${text}, ${by}`);
+    figures.compare(ratios, rate, [OURS, DGRAM], `ours to plain dgram, ${text}`);
+    figures.compare(ratios, rate, [DGRAM, NODE_COAP], `plain dgram to node-coap, ${text}`);
+  }
+  return { figures: figures.list, targets, ratios, notes: [] };
 }
 
 /** Clients beside node-coap. */
@@ -101,6 +111,7 @@ export const clientRow: Row = {
   title: "Client: Confirmable GETs on Node",
   method:
     "Both ask our server on Bun, with a new source port after 50,000 requests; NSTART is as large as the " +
-    "number of requests at once.",
+    "number of requests at once. Plain dgram sends and reads the same datagrams and does nothing else: no library on dgram " +
+    "can be faster. On one core (`taskset`) it does not count how long the machine takes to wake another one.",
   run,
 };

@@ -7,6 +7,7 @@ import {
   measureRounds,
   type Outcome,
   Program,
+  type Ratio,
   type Row,
   ServerProgram,
   type Settings,
@@ -17,6 +18,7 @@ import type { ObserveOptions, ObserveResult } from "../programs/observers.ts";
 
 const OBSERVERS = 1000;
 const RATE = "notifications/s";
+const DGRAM = "plain dgram on Node";
 const LOST = "acknowledgements lost";
 
 async function measure(
@@ -60,16 +62,18 @@ async function run(settings: Settings): Promise<Outcome> {
   add("ours on Node", command("node", "observed.mjs"));
   if (hasPackages()) add("node-coap on Node", command("node", "observed_node_coap.mjs"), false);
   add("ours on Bun", command("bun", "observed.mjs"));
+  if (hasPackages()) add("node-coap on Bun", command("bun", "observed_node_coap.mjs"), false);
   add("ours on Deno", command("deno", "observed.mjs"));
+  add(DGRAM, command("node", "observed_dgram.mjs"), false);
   const figures = await measureRounds(variants, settings);
   const targets: Target[] = [];
-  figures.ratio(
-    targets,
-    RATE,
-    ["ours on Node", "node-coap on Node"],
-    3,
-    "ours to node-coap, on Node",
-  );
+  const ratios: Ratio[] = [];
+  for (const runtime of ["Node", "Bun"]) {
+    const pair = [`ours on ${runtime}`, `node-coap on ${runtime}`] as const;
+    figures.ratio(targets, RATE, pair, 3, `ours to node-coap, on ${runtime}`);
+  }
+  figures.compare(ratios, RATE, ["ours on Node", DGRAM], "ours to plain dgram, on Node");
+  figures.compare(ratios, RATE, [DGRAM, "node-coap on Node"], "plain dgram to node-coap, on Node");
   for (const name of ["ours on Node", "ours on Bun", "ours on Deno"]) {
     const lost = figures.list.find((one) => one.variant === name && one.measure === LOST);
     if (lost === undefined) continue;
@@ -82,7 +86,7 @@ async function run(settings: Settings): Promise<Outcome> {
       unit: " in all",
     });
   }
-  return { figures: figures.list, targets, notes: [] };
+  return { figures: figures.list, targets, ratios, notes: [] };
 }
 
 /** Notifications beside node-coap. */
@@ -92,6 +96,7 @@ export const observeRow: Row = {
   method:
     "Each observer has a source port of its own; the state changes again when all have acknowledged the one before. " +
     "A message that the server sends again is an acknowledgement that was lost. That a state is encoded once and not for each " +
-    "observer is a test of the engine (`lib/engine/notification_pace_test.ts`).",
+    "observer is a test of the engine (`lib/engine/notification_pace_test.ts`). Plain dgram sends and reads the same datagrams and does " +
+    "nothing else.",
   run,
 };

@@ -158,12 +158,8 @@ async function run(settings: Settings): Promise<Outcome> {
   for (const [ours, other] of pairs) {
     for (const window of WINDOWS) {
       const text = `${ours} to ${other.replace(/^\w+, /, "")}, window ${window}`;
-      const rate = figures.quotient(measureOf(window), ours, other);
-      const cost = figures.quotient(costOf(window), other, ours);
-      if (rate !== undefined) ratios.push({ text, ratio: rate });
-      if (cost !== undefined) {
-        ratios.push({ text: `${text}, by processor time`, ratio: cost });
-      }
+      figures.compare(ratios, measureOf(window), [ours, other], text);
+      figures.compare(ratios, costOf(window), [other, ours], `${text}, by processor time`);
     }
   }
   return { figures: figures.list, targets: [], ratios, notes: [] };
