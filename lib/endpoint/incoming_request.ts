@@ -1,7 +1,7 @@
 /** Requests as a server's handler gets them. @module */
 
 import type { Address, Flow } from "../flow.ts";
-import { EMPTY_BYTES } from "../wire/bytes.ts";
+import { EMPTY_BYTES, payloadText } from "../wire/bytes.ts";
 import { Code } from "../wire/code.ts";
 import { type Message, MessageType } from "../wire/message.ts";
 import {
@@ -16,7 +16,6 @@ import { composeUri } from "../wire/uri.ts";
 import { methodName } from "./methods.ts";
 import { CoAPResponse } from "./response.ts";
 
-const TEXT = new TextDecoder();
 const STRICT_TEXT = new TextDecoder("utf-8", { fatal: true });
 const NO_PARAMS = Object.freeze({});
 
@@ -139,7 +138,7 @@ export class IncomingRequest<Params = unknown> {
 
   /** The payload as UTF-8. */
   text(): string {
-    return TEXT.decode(this.payload);
+    return payloadText(this.payload);
   }
 
   /**

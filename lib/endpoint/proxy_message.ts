@@ -2,7 +2,7 @@
 
 import { CoAPError, type CoAPErrorReason } from "../errors.ts";
 import type { Address } from "../flow.ts";
-import { equalBytes } from "../wire/bytes.ts";
+import { equalBytes, payloadText } from "../wire/bytes.ts";
 import { Code } from "../wire/code.ts";
 import {
   checkRequestOptions,
@@ -19,7 +19,6 @@ import { maxAgeOf, withMaxAge } from "./cache.ts";
 import { CoAPResponse, type Content } from "./response.ts";
 
 const UTF8 = new TextEncoder();
-const TEXT = new TextDecoder();
 const EMPTY = new Uint8Array(0);
 
 /** Options that name the target of a request. */
@@ -185,7 +184,7 @@ const MAX_DIAGNOSTIC = 1024;
  */
 export function hopLimitReached(identifier: string, content?: Content): Content {
   const code = Code.HopLimitReached;
-  const others = TEXT.decode(content?.payload ?? EMPTY);
+  const others = payloadText(content?.payload ?? EMPTY);
   if (content === undefined || others.split(" ").includes(identifier)) {
     return { code, options: [], payload: UTF8.encode(identifier) };
   }

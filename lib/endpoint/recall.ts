@@ -54,9 +54,7 @@ export class Memory {
 
   /** Looks what is known about a request. */
   recall(scheme: string, flow: Flow, request: Outline, mode: CacheMode = "default"): Recall {
-    // A server is the same whatever the connection.
-    const { hostname = "", address, port } = flow;
-    return new Recall(this, `${scheme} ${hostname} ${address}:${port}`, request, mode);
+    return new Recall(this, scheme, flow, request, mode);
   }
 }
 
@@ -67,21 +65,23 @@ export class Recall {
   /** What is to be sent: the request, with the entity tags of what may be used again. */
   readonly request: Outline;
   readonly #memory: Memory;
-  readonly #origin: string;
+  readonly #scheme: string;
+  readonly #flow: Flow;
   /** Entity tags that the caller asks about: it takes a 2.03. */
   readonly #etags: readonly Option[];
   /** Set where the response may be stored. */
   readonly #key: string | undefined;
   readonly #changes: number;
 
-  constructor(memory: Memory, origin: string, request: Outline, mode: CacheMode) {
+  constructor(memory: Memory, scheme: string, flow: Flow, request: Outline, mode: CacheMode) {
     this.#memory = memory;
-    this.#origin = origin;
+    this.#scheme = scheme;
+    this.#flow = flow;
     this.#changes = memory.changes;
     const { cache, backOff } = memory;
     const options = request.options ?? [];
     const stores = cache !== undefined && mode !== "no-store" && isCached(request);
-    this.#key = stores ? requestKey(origin, request, INTERPRETED) : undefined;
+    this.#key = stores ? requestKey(this.#origin, request, INTERPRETED) : undefined;
     this.#etags = stores ? findOptions(options, OptionNumber.ETag) : [];
     const tooMany = backOff !== undefined && backOff.size > 0
       ? backOff.find(memory.now(), this.#heldKey(request))
@@ -140,6 +140,12 @@ export class Recall {
     if (etag === undefined || !this.#asks(etag)) return stored;
     const options = withMaxAge([etag], maxAgeOf(stored.options));
     return { code: Code.Valid, options, payload: EMPTY };
+  }
+
+  /** A server is the same whatever the connection. */
+  get #origin(): string {
+    const { hostname = "", address, port } = this.#flow;
+    return `${this.#scheme} ${hostname} ${address}:${port}`;
   }
 
   #asks(etag: Option): boolean {

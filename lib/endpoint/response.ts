@@ -2,6 +2,7 @@
 
 import { CoAPError } from "../errors.ts";
 import type { Flow } from "../flow.ts";
+import { payloadText } from "../wire/bytes.ts";
 import { Code, codeText, isResponseCode, isSuccess } from "../wire/code.ts";
 import { ContentFormat } from "../wire/content_format.ts";
 import {
@@ -17,7 +18,6 @@ import { addEach, addOptions, type OptionInput } from "./options.ts";
 
 const EMPTY = new Uint8Array(0);
 const UTF8 = new TextEncoder();
-const TEXT = new TextDecoder();
 
 /** What a response holds besides its payload. */
 export interface CoAPResponseInit {
@@ -217,7 +217,7 @@ export class CoAPResponse {
 
   /** The payload as UTF-8. */
   text(): string {
-    return TEXT.decode(this.payload);
+    return payloadText(this.payload);
   }
 
   /**

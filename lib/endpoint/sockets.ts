@@ -22,8 +22,8 @@ export class OwnSockets implements Sockets {
   readonly #bindOptions: BindOptions;
   readonly #driverOptions: DriverOptions;
   readonly #connect: boolean;
-  readonly #bound = new Map<string, Driver>();
-  readonly #binding = new Map<string, Promise<Driver>>();
+  readonly #bound = new Map<number | string, Driver>();
+  readonly #binding = new Map<number | string, Promise<Driver>>();
 
   constructor(
     bind: Bind,
@@ -38,7 +38,7 @@ export class OwnSockets implements Sockets {
   }
 
   driver(family: 4 | 6, address: string, port: number): Driver | Promise<Driver> {
-    const key = this.#connect ? `${address}:${port}` : `${family}`;
+    const key = this.#connect ? `${address}:${port}` : family;
     const bound = this.#bound.get(key) ?? this.#binding.get(key);
     if (bound !== undefined) return bound;
     const connect = this.#connect ? { address, port } : undefined;

@@ -69,6 +69,8 @@ export class ClientExchange implements SentOwner, Timed {
   acknowledged = false;
   sent: Sent | undefined = undefined;
   ended = false;
+  /** When its time is over, ms. */
+  #due = Infinity;
   readonly #exchanges: Exchanges;
 
   constructor(
@@ -89,20 +91,31 @@ export class ClientExchange implements SentOwner, Timed {
   }
 
   onSent(now: number, sent: Sent): void {
-    this.#exchanges.sent(now, this);
+    this.#due = now + this.timeout;
+    // Most are answered before their first time-out: until then that of the message is enough.
+    if (!sent.confirmable || sent.slot < 0 || sent.at >= this.#due) this.#await();
     if (this.quiet && !sent.confirmable) this.owner.onQuiet?.(now, this);
   }
 
   onAcknowledged(now: number, _sent: Sent, message: Message): boolean {
     if (message.code === 0) {
       this.acknowledged = true;
+      this.#await();
       if (this.quiet) this.owner.onQuiet?.(now, this);
     }
     return message.code === 0 || this.#exchanges.deliver(now, this, this.flow, message);
   }
 
+  onRetransmit(): void {
+    this.#await();
+  }
+
   onFailed(now: number, _sent: Sent, reason: SentFailure): void {
     this.#exchanges.fail(now, this, reason);
+  }
+
+  #await(): void {
+    this.#exchanges.runUntil(this.#due, this);
   }
 
   expire(now: number): void {

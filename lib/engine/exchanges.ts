@@ -170,9 +170,9 @@ export class Exchanges {
     throw new CoAPError("limit", `Message of "${bytes.length}" bytes is larger than ${what}`);
   }
 
-  /** The request left for the first time: its time runs. */
-  sent(now: number, exchange: ClientExchange): void {
-    this.#shared.timers.set(exchange, now + exchange.timeout);
+  /** The time of a request runs until then, ms. */
+  runUntil(due: number, exchange: ClientExchange): void {
+    if (exchange.slot < 0) this.#shared.timers.set(exchange, due);
   }
 
   /** A response came, separately. Answers whether somebody waits for it. */

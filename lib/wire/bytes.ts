@@ -20,6 +20,7 @@ let slabUsed = 0;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const markDecoder = new TextDecoder();
 
 /** No bytes. One for all, since nothing can be written to it. */
 export const EMPTY_BYTES: Uint8Array<ArrayBuffer> = new Uint8Array(0);
@@ -92,12 +93,22 @@ export function encodeText(text: string): Uint8Array<ArrayBuffer> {
 
 /** The string of UTF-8 bytes from `start` to `end`; U+FFFD stands for what is no UTF-8. */
 export function decodeText(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
+  return shortText(bytes, start, end) ?? decoder.decode(view(bytes, start, end));
+}
+
+/** The string of a payload, as UTF-8 without a byte order mark; U+FFFD stands for what is no UTF-8. */
+export function payloadText(payload: Uint8Array): string {
+  return shortText(payload, 0, payload.length) ?? markDecoder.decode(payload);
+}
+
+/** The string of a few bytes of ASCII, undefined for others. */
+function shortText(bytes: Uint8Array, start: number, end: number): string | undefined {
   const length = end - start;
-  if (length > SHORT_TEXT) return decoder.decode(view(bytes, start, end));
+  if (length > SHORT_TEXT) return undefined;
   const units = new Array<number>(length);
   for (let i = 0; i < length; i++) {
     const byte = bytes[start + i]!;
-    if (byte > 0x7f) return decoder.decode(view(bytes, start, end));
+    if (byte > 0x7f) return undefined;
     units[i] = byte;
   }
   return String.fromCharCode.apply(null, units);
