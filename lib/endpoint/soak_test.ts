@@ -45,15 +45,15 @@ describe("clients that come and go, loss, cancels and restarts: all invariants h
     assertEquals(await simulate(2, 10_000), await simulate(2, 10_000));
   });
 
-  it("a second and a half over real sockets", async () => {
+  it("ten seconds over real sockets", async () => {
     const run = new Soak({
       seed: 3,
-      duration: 1500,
+      duration: 10_000,
       clock: systemClock,
       bind: bindUdp,
       rest: false,
     });
     const report = await run.run();
-    assert(report.operations > 10, `${report.operations} operations`);
+    assertBusy(report, 0.01);
   });
 });
