@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { CoAPResponse } from "../lib/endpoint/response.ts";
@@ -16,10 +17,10 @@ import {
   ServerProgram,
   type Settings,
 } from "./harness.ts";
-import { ROWS } from "./main.ts";
+import { ROWS, SPEED_TABLE } from "./main.ts";
 import { toSvg } from "./plot.ts";
 import { load } from "./programs/load.ts";
-import { isReached, type Report, rowReport, toMarkdown } from "./report.ts";
+import { isReached, type Report, rowReport, speedTable, toMarkdown } from "./report.ts";
 
 const PAYLOAD = "0123456789abcdef";
 
@@ -124,6 +125,8 @@ describe("the harness", () => {
   });
 });
 
+const SETTINGS: Settings = { rounds: 3, seconds: 1, warmUp: 2, divisor: 1, log: () => {} };
+
 describe("the report", () => {
   const outcome: Outcome = {
     figures: [{ variant: "ours", measure: "requests/s", values: [1, 3, 2] }],
@@ -135,7 +138,7 @@ describe("the report", () => {
   };
   const report: Report = {
     environment: { CPU: "a CPU" },
-    rows: [rowReport(ROWS[0]!, { rounds: 3, seconds: 1, warmUp: 1, divisor: 1 }, outcome)],
+    rows: [rowReport(ROWS[0]!, SETTINGS, { CPU: "another CPU" }, outcome)],
   };
 
   it("says which targets were reached", () => {
@@ -145,12 +148,22 @@ describe("the report", () => {
     assertMatch(text, /\| ours to <theirs> \| 1\.50 \| at least 1\.25 \| reached \|/);
     assertMatch(text, /\| memory \| 121 MB \| below 120 MB \| \*\*short of it\*\* \|/);
     assertMatch(text, /\| ours \| 2\.00 \|/);
+    assertMatch(text, /Rounds: 3, of 1 s each after 2 s/);
+    assertMatch(text, /Measured with CPU another CPU\./);
   });
 
   it("has a plot with a bar for each", () => {
     const svg = toSvg(report);
     assertEquals(svg.match(/<rect class="(reached|short)"/g)?.length, 2);
     assert(svg.includes("ours to &lt;theirs&gt;"));
+  });
+
+  it("has given README its table", async () => {
+    const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
+    const results = await readFile(new URL("results/results.json", import.meta.url), "utf8");
+    const table = SPEED_TABLE.exec(readme.replaceAll("\r\n", "\n"))?.[0];
+    assertEquals(table, speedTable(JSON.parse(results)));
+    assertEquals(table?.split("\n").length, 10);
   });
 
   it("has rows of different names", () => {

@@ -66,6 +66,8 @@ export interface Row {
   readonly title: string;
   /** How it is measured, in a sentence or two. */
   readonly method: string;
+  /** How often and how long, where it is not as `Settings` say. */
+  readonly duration?: (settings: Settings) => string;
   run(settings: Settings): Promise<Outcome>;
 }
 

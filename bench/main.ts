@@ -14,7 +14,15 @@ import { fileURLToPath } from "node:url";
 import { findRuntime } from "../scripts/runtimes.mjs";
 import { libcoap, type Row, type Settings } from "./harness.ts";
 import { toSvg } from "./plot.ts";
-import { isReached, type Report, type RowReport, rowReport, shown, toMarkdown } from "./report.ts";
+import {
+  isReached,
+  type Report,
+  type RowReport,
+  rowReport,
+  shown,
+  speedTable,
+  toMarkdown,
+} from "./report.ts";
 import { blockwiseRow } from "./rows/blockwise.ts";
 import { clientRow } from "./rows/client.ts";
 import { codecRow } from "./rows/codec.ts";
@@ -39,6 +47,10 @@ export const ROWS: readonly Row[] = [
   floodRow,
   streamsRow,
 ];
+
+const README = fileURLToPath(new URL("../README.md", import.meta.url));
+/** The table in it. */
+export const SPEED_TABLE: RegExp = /(?<=\n## Speed\n\n[^|]*)\| what [^]*?\|(?=\n\n)/;
 
 const RESULTS = fileURLToPath(new URL("results", import.meta.url));
 
@@ -92,9 +104,10 @@ function earlierRows(folder: string): RowReport[] {
 /** Runs rows and gives the report of all that is known. */
 async function runRows(rows: readonly Row[], settings: Settings, folder: string): Promise<Report> {
   const known = new Map(earlierRows(folder).map((row) => [row.name, row]));
+  const here = environment();
   for (const row of rows) {
     settings.log(`${row.name}: ${row.title}`);
-    const report = rowReport(row, settings, await row.run(settings));
+    const report = rowReport(row, settings, here, await row.run(settings));
     known.set(row.name, report);
     for (const target of report.targets) {
       const { text, ratio, wanted, unit = "", below } = target;
@@ -107,7 +120,7 @@ async function runRows(rows: readonly Row[], settings: Settings, folder: string)
     }
   }
   return {
-    environment: environment(),
+    environment: here,
     rows: ROWS.flatMap(({ name }) => known.get(name) ?? []),
   };
 }
@@ -147,6 +160,10 @@ export async function main(args: string[]): Promise<void> {
   writeFileSync(join(folder, "results.json"), `${JSON.stringify(report, null, 1)}\n`);
   writeFileSync(join(folder, "results.md"), toMarkdown(report));
   writeFileSync(join(folder, "ratios.svg"), toSvg(report));
+  if (!quick) {
+    const readme = readFileSync(README, "utf8");
+    writeFileSync(README, readme.replace(SPEED_TABLE, () => speedTable(report)));
+  }
   console.log(
     toMarkdown({
       ...report,

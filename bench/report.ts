@@ -15,6 +15,10 @@ export type Length = Pick<Settings, "rounds" | "seconds" | "warmUp" | "divisor">
 /** One row of a run. */
 export interface RowReport extends Outcome {
   readonly length: Length;
+  /** How often and how long. */
+  readonly duration: string;
+  /** Where and with what it was made. */
+  readonly environment: Record<string, string>;
   readonly name: string;
   readonly title: string;
   readonly method: string;
@@ -22,11 +26,18 @@ export interface RowReport extends Outcome {
 
 /** A row with what came of it. */
 export function rowReport(
-  { name, title, method }: Row,
-  { rounds, seconds, warmUp, divisor }: Length,
+  { name, title, method, duration = lasting }: Row,
+  settings: Settings,
+  environment: Record<string, string>,
   outcome: Outcome,
 ): RowReport {
-  return { name, title, method, length: { rounds, seconds, warmUp, divisor }, ...outcome };
+  const { rounds, seconds, warmUp, divisor } = settings;
+  const length = { rounds, seconds, warmUp, divisor };
+  return { name, title, method, length, duration: duration(settings), environment, ...outcome };
+}
+
+function lasting({ rounds, seconds, warmUp }: Settings): string {
+  return `Rounds: ${rounds}, of ${seconds} s each after ${warmUp} s of the same load.`;
 }
 
 /** Whether a target was reached. */
@@ -49,11 +60,14 @@ function targetLine(target: Target): string {
 }
 
 function rowMarkdown(
-  { title, method, length, figures, targets, ratios = [], notes }: RowReport,
+  { title, method, duration, environment, figures, targets, ratios = [], notes }: RowReport,
+  common: Record<string, string>,
 ): string {
-  const { rounds, seconds, warmUp } = length;
-  const how = `Rounds: ${rounds}, of ${seconds} s each after ${warmUp} s of the same load.`;
-  const lines = [`## ${title}`, "", `${method} ${how}`, ""];
+  const lines = [`## ${title}`, "", `${method} ${duration}`, ""];
+  const others = Object.entries(environment).filter(([name, value]) => common[name] !== value);
+  if (others.length > 0) {
+    lines.push(`Measured with ${others.map((entry) => entry.join(" ")).join(", ")}.`, "");
+  }
   if (targets.length > 0) {
     lines.push(
       "| ratio | is | wanted | |",
@@ -100,6 +114,85 @@ export function toMarkdown({ environment, rows }: Report): string {
     "",
     "![Ratios](ratios.svg)",
     "",
-    ...rows.map(rowMarkdown),
+    ...rows.map((row) => rowMarkdown(row, environment)),
   ].join("\n");
+}
+
+/** What README shows: what it is, what it stands beside, and the targets in `results.json`. */
+const SPEED: readonly [what: string, beside: string, ...targets: string[]][] = [
+  [
+    "server on Bun, 16 / 64 requests under way",
+    "libcoap",
+    "ours on Bun to libcoap, window 16",
+    "ours on Bun to libcoap, window 64",
+  ],
+  [
+    "server on Node",
+    "node-coap",
+    "ours on Node to node-coap on Node, window 16",
+    "ours on Node to node-coap on Node, window 64",
+  ],
+  [
+    "server on Node",
+    "an echo on plain `dgram`",
+    "ours on Node to echo on Node (dgram), window 16",
+    "ours on Node to echo on Node (dgram), window 64",
+  ],
+  [
+    "server on Deno",
+    "an echo on plain `listenDatagram`",
+    "ours on Deno to echo on Deno (listenDatagram), window 16",
+    "ours on Deno to echo on Deno (listenDatagram), window 64",
+  ],
+  [
+    "client on Node, one after the other / 64 at once",
+    "node-coap",
+    "ours to node-coap, one after the other",
+    "ours to node-coap, 64 at once",
+  ],
+  [
+    "notifications to 1,000 observers, Node / Bun",
+    "node-coap",
+    "ours to node-coap, on Node",
+    "ours to node-coap, on Bun",
+  ],
+  [
+    "1 MB in blocks on Bun, GET / PUT",
+    "libcoap",
+    "GET, ours on Bun to libcoap",
+    "PUT, ours on Bun to libcoap",
+  ],
+  [
+    "codec on Node, encode / decode",
+    "coap-packet",
+    "encode on node, coap-packet's time by ours",
+    "decode on node, coap-packet's time by ours",
+  ],
+];
+
+/** The lines of a table whose columns are as wide as their widest cell. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`);
+}
+
+/** The table in README, of the targets that were measured. */
+export function speedTable({ rows }: Report): string {
+  const targets = new Map(
+    rows.flatMap((row) => row.targets.map((target) => [target.text, target])),
+  );
+  const lines = SPEED.flatMap(([what, beside, ...texts]) => {
+    const found = texts.flatMap((text) => targets.get(text) ?? []);
+    if (found.length < texts.length) return [];
+    const wanted = [...new Set(found.map((target) => String(target.wanted)))];
+    return [[
+      what,
+      beside,
+      found.map(({ ratio }) => shown(ratio)).join(" / "),
+      wanted.join(" / "),
+    ]];
+  });
+  const [head, ...body] = aligned([["what", "beside", "ratio", "aim"], ...lines]);
+  return [head, head!.replace(/[^|]/g, "-").replace(/\|-/g, "| ").replace(/-\|/g, " |"), ...body]
+    .join("\n");
 }

@@ -140,8 +140,8 @@ describe("the row of streams", () => {
   it("reports ratios without a verdict", () => {
     const ratios = [{ text: "ours to echo", ratio: 0.5 }];
     const outcome = { figures: [], targets: [], ratios, notes: [] };
-    const length = { rounds: 1, seconds: 1, warmUp: 1, divisor: 1 };
-    const page = { environment: {}, rows: [rowReport(streamsRow, length, outcome)] };
+    const settings = { rounds: 1, seconds: 1, warmUp: 1, divisor: 1, log: () => {} };
+    const page = { environment: {}, rows: [rowReport(streamsRow, settings, {}, outcome)] };
     assertMatch(
       toMarkdown(page),
       /0 of 0 targets reached[^]*\| ours to echo \| 0\.50 \|/,

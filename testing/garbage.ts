@@ -28,6 +28,7 @@ export function bytesInUse(): number {
     if (scope.Bun !== undefined) scope.Bun.gc(true);
     else (scope.gc ??= collector())();
   }
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
+  const { heapUsed, arrayBuffers, external } = process.memoryUsage();
+  // Deno counts buffers as external memory alone, Bun as part of its heap.
+  return heapUsed + (process.versions.deno ? external : arrayBuffers);
 }

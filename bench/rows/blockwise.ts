@@ -25,6 +25,8 @@ const PUT = "PUT, transfers/s";
 const GET = "GET, transfers/s";
 /** Transfers of which the median counts, in one process. */
 const TRANSFERS = 9;
+/** Transfers before these. */
+const WARM_UP = 3;
 
 /** A body that no shift of a block leaves the same. */
 function makeBody(size: number): Uint8Array {
@@ -48,7 +50,7 @@ async function measureOurs(
   const client = new Program(command(runtime, "transfer.mjs", String(server.port), file)!);
   try {
     const times = { put: [] as number[], get: [] as number[] };
-    for (let i = -3; i < TRANSFERS; i++) {
+    for (let i = -WARM_UP; i < TRANSFERS; i++) {
       const { put, get } = JSON.parse(await client.ask(""));
       if (i < 0) continue;
       times.put.push(put);
@@ -81,7 +83,7 @@ async function measureLibcoap(
   };
   try {
     const times = { put: [] as number[], get: [] as number[] };
-    for (let i = -1; i < TRANSFERS; i++) {
+    for (let i = -WARM_UP; i < TRANSFERS; i++) {
       // What the process itself takes is no part of the transfer.
       const bare = await timed("-m", "get", "-B", "20", `${uri}/time`);
       const put = await timed(
@@ -163,5 +165,7 @@ export const blockwiseRow: Row = {
     "Client and server of the same implementation, the body compared after every transfer; the median of 9 " +
     "transfers in each round. From the time of `coap-client` the time that it takes for a small GET is subtracted, so " +
     "that the start of its process does not count.",
+  duration: ({ rounds }) =>
+    `Rounds: ${rounds}, each after ${WARM_UP} transfers that are not timed.`,
   run,
 };
