@@ -1,6 +1,6 @@
 /**
  * What `observed.mjs` sends, over plain dgram and nothing else: the datagrams to each observer, no retransmission, no pace.
- * The least that dgram takes.
+ * About the least that dgram takes.
  *
  * @module
  */
@@ -9,14 +9,15 @@ import dgram from "node:dgram";
 
 const CONFIRMABLE = 0;
 const ACKNOWLEDGEMENT = 2;
-const socket = dgram.createSocket("udp4");
+const lookup = (name, _options, callback) => callback(null, name, 4);
+const socket = dgram.createSocket({ type: "udp4", lookup });
 const observers = [];
 let state = 0;
 let id = 0;
 
-/** A message of code 2.05 with Observe and the state, of a token of two bytes. */
+/** A message of code 2.05 with Observe, Content-Format 0 and the state, of a token of two bytes. */
 function notification(type, id, token) {
-  const observe = [0x61, state & 0xff, 0xff];
+  const observe = [0x62, state >> 8 & 0xff, state & 0xff, 0x60, 0xff];
   const text = Buffer.from(String(state).padStart(16, "0"));
   return Uint8Array.from([
     0x42 | type << 4,

@@ -113,7 +113,7 @@ export const clientRow: Row = {
   title: "Client: Confirmable GETs on Node",
   method:
     "Both ask our server on Bun, with a new source port after 50,000 requests; NSTART is as large as the " +
-    "number of requests at once. Plain dgram sends and reads the same datagrams and does nothing else: no library on dgram " +
-    "can be faster. On one core (`taskset`) it does not count how long the machine takes to wake another one.",
+    "number of requests at once. Plain dgram sends and reads the same datagrams and does nothing else: about the least that it " +
+    "takes. On one core (`taskset`) it does not count how long the machine takes to wake another one.",
   run,
 };

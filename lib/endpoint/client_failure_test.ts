@@ -315,6 +315,18 @@ describe("CoAPClient without a response", () => {
       assertEquals(net.clock.timers, 0);
     });
 
+    it("ends what is pending in the order in which it was begun", async () => {
+      const client = net.client({ parameters: { nstart: 10 } });
+      const ended: number[] = [];
+      const all = Array.from(
+        { length: 10 },
+        (_, n) => client.get(`${SERVER}/${n}`).catch(() => ended.push(n)),
+      );
+      await client.close();
+      await Promise.all(all);
+      assertEquals(ended, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    });
+
     it("while a name is looked up or a socket is bound", async () => {
       const { promise, resolve } = Promise.withResolvers<string[]>();
       const client = net.client({ resolve: () => promise });

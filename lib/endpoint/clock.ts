@@ -23,7 +23,7 @@ export interface Clock {
   unref?(timer: ClockTimer): void;
 }
 
-/** Node makes the global one anew, as it were, each time: that takes as long as the call. */
+/** Of Node's global object it is a getter that takes as long as the call. */
 const { performance } = globalThis;
 
 /** A longer delay fires at once on all runtimes. */

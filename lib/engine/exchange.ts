@@ -36,8 +36,7 @@ export function tokenKey(token: Uint8Array): number | string {
  * time; what has the key need not have the token.
  */
 export function ownTokenKey(token: Uint8Array): number {
-  const key = tokenKey(token);
-  if (typeof key === "number") return key;
+  if (token.length <= 6) return tokenKey(token) as number;
   let hash = token.length;
   for (const byte of token) hash = (hash * 257 + byte) % MODULUS;
   return hash;
@@ -54,6 +53,8 @@ export class ClientExchange implements SentOwner, Timed {
   readonly flow: Flow;
   readonly token: Uint8Array;
   readonly key: number;
+  /** Counts the requests. */
+  readonly number: number;
   readonly owner: ClientOwner;
   /** From the first transmission to giving up, ms. */
   readonly timeout: number;
@@ -78,10 +79,12 @@ export class ClientExchange implements SentOwner, Timed {
     peer: Peer,
     flow: Flow,
     token: Uint8Array,
+    number: number,
     owner: ClientOwner,
     timeout: number,
   ) {
     this.#exchanges = exchanges;
+    this.number = number;
     this.peer = peer;
     this.flow = flow;
     this.token = token;
@@ -93,7 +96,7 @@ export class ClientExchange implements SentOwner, Timed {
   onSent(now: number, sent: Sent): void {
     this.#due = now + this.timeout;
     // Most are answered before their first time-out: until then that of the message is enough.
-    if (!sent.confirmable || sent.slot < 0 || sent.at >= this.#due) this.#await();
+    if (!sent.confirmable || sent.at >= this.#due) this.#await();
     if (this.quiet && !sent.confirmable) this.owner.onQuiet?.(now, this);
   }
 

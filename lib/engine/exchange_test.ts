@@ -70,6 +70,23 @@ describe("responses to a client", () => {
     app.gets("2.05", patient);
   });
 
+  it("the time-out may end between retransmissions, or before the first one", () => {
+    const { app, peer, after, silence } = lockstep({ parameters: { ackRandomFactor: 1 } });
+    app.asks("CON GET /test", { timeout: 5000 });
+    peer.receives("CON GET $m token $t /test");
+    after(2000);
+    peer.receives("CON GET $m token $t /test");
+    silence(2999);
+    after(1);
+    app.fails("timeout");
+    app.asks("CON GET /test", { timeout: 1500 });
+    peer.receives("CON GET $n token $u /test");
+    silence(1499);
+    after(1);
+    app.fails("timeout");
+    silence(93_000);
+  });
+
   it("the time-out runs from the first transmission", () => {
     const { app, peer, after, silence } = lockstep();
     app.asks("CON GET /1");
@@ -311,6 +328,19 @@ describe("tokens", () => {
     peer.receives("RST Empty 0x0007");
     peer.sends(`ACK 2.05 $m token ${ours} "x"`);
     app.gets('2.05 "x"');
+  });
+
+  it("that share a key with one of a group's request do not stand for it either", () => {
+    const ladder = lockstep({ tokenLength: 8, random: (bytes) => bytes.fill(0x80) });
+    const { app, peer, after } = ladder;
+    const group = ladder.peerAt(5683, { address: "224.0.1.187", multicast: true });
+    app.asks("NON GET /test", { to: group, timeout: 100 });
+    group.receives("NON GET $m token 8080808080808080 /test");
+    peer.sends("NON 2.05 0x0007 token 808090311ee1d05f");
+    peer.sends("NON 2.05 0x0008 token 8080808080808080");
+    assertEquals(app.event("member").message.id, 8);
+    after(100);
+    app.event("groupEnd");
   });
 });
 

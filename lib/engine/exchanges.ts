@@ -1,6 +1,7 @@
 /** Requests and responses matched by peer and token: RFC 7252 section 5. @module */
 
 import type { Flow } from "../flow.ts";
+import { equalBytes } from "../wire/bytes.ts";
 import { isResponseCode } from "../wire/code.ts";
 import type { Message } from "../wire/message.ts";
 import { encode, encodeResponse, hasToken, MessageType } from "../wire/message.ts";
@@ -63,6 +64,9 @@ export function checkForwarded(
     options.find(({ number }) => isUnsafe(number) && optionDefinition(number) === undefined);
 }
 
+/** Of the tokens that we make, bytes. */
+const LONGEST_TOKEN = 8;
+
 /** Who hears of responses that were sent. */
 export type AnswerListener = (exchange: ServerExchange, outcome: AnswerOutcome) => void;
 
@@ -72,6 +76,8 @@ export class Exchanges {
   size = 0;
   readonly #shared: Shared;
   readonly #layer: MessageLayer;
+  /** Requests made so far. */
+  #made = 0;
   readonly #tokenLength: number;
   /** How many tokens there are. */
   readonly #tokens: number;
@@ -122,7 +128,15 @@ export class Exchanges {
       payload: outline.payload,
     }, this.#shared);
     this.#checkSize(bytes, peer);
-    const exchange = new ClientExchange(this, peer, flow, token, owner, options.timeout);
+    const exchange = new ClientExchange(
+      this,
+      peer,
+      flow,
+      token,
+      ++this.#made,
+      owner,
+      options.timeout,
+    );
     exchange.quiet = options.quiet ?? false;
     exchange.proxy = options.proxy ?? false;
     exchange.deregisters = options.deregisters ?? false;
@@ -178,6 +192,7 @@ export class Exchanges {
   /** A response came, separately. Answers whether somebody waits for it. */
   onResponse(now: number, peer: Peer | undefined, flow: Flow, message: Message): boolean {
     if (peer?.tokens === undefined && this.#groups.size === 0) return false;
+    if (message.token.length > LONGEST_TOKEN) return false;
     const key = ownTokenKey(message.token);
     const exchange = peer?.tokens?.get(key);
     if (exchange !== undefined) return this.deliver(now, exchange, flow, message);
@@ -193,8 +208,9 @@ export class Exchanges {
   /** A datagram that is no message, but was to be the response to a request that a client of ours waits for. */
   onMalformed(now: number, flow: Flow, { code, error }: Message, bytes: Uint8Array): void {
     const tokens = isResponseCode(code) ? this.#layer.peers.get(flow.key)?.tokens : undefined;
-    const exchange = tokens?.get(ownTokenKey(bytes.subarray(4, 4 + (bytes[0]! & 15))));
-    if (exchange?.proxy !== true) return;
+    const token = bytes.subarray(4, 4 + (bytes[0]! & 15));
+    const exchange = tokens?.get(ownTokenKey(token));
+    if (exchange?.proxy !== true || !equalBytes(exchange.token, token)) return;
     this.fail(now, exchange, "rejected-response", `Response is malformed: ${error!.reason}`);
   }
 
@@ -270,7 +286,8 @@ export class Exchanges {
 
   /** The connection to a peer is gone, and with it what waits for a response. */
   disconnected(now: number, peer: Peer, reason: FailureReason, detail: string): void {
-    for (const exchange of peer.tokens?.values() ?? []) {
+    const exchanges = peer.tokens?.values() ?? [];
+    for (const exchange of exchanges.sort((a, b) => a.number - b.number)) {
       this.fail(now, exchange, reason, detail);
     }
   }

@@ -82,4 +82,15 @@ describe("a request handed on by a proxy", () => {
     peer.sends("ACK 2.05 $m token $t");
     app.gets("2.05");
   });
+
+  it("nor with one whose token has the same key", () => {
+    const { app, peer } = lockstep({ tokenLength: 8, random: (bytes) => bytes.fill(0x80) });
+    app.asks("CON GET /test", { proxy: true });
+    const { message } = peer.receives("CON GET $m token 8080808080808080 /test");
+    const token = Uint8Array.of(0x80, 0x80, 0x90, 0x31, 0x1e, 0xe1, 0xd0, 0x5f);
+    peer.sendsBytes(malformed({ ...message, token }, MessageType.NonConfirmable));
+    app.event("rejected");
+    peer.sends("ACK 2.05 $m token 8080808080808080");
+    app.gets("2.05");
+  });
 });

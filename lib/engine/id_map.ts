@@ -1,18 +1,28 @@
-/** A map by numbers that count up. @module */
+/** A map by numbers, whose entries come and go with each message. @module */
 
 const SMALLEST = 4;
 
 /**
- * What a `Map` does, for keys that we count up or draw ourselves, where entries come and go with each message. V8's `Map`
- * makes a new table every so many of them, the old one refers to it, and once an old one has survived two collections all
- * that were ever in one of the later tables survive with it: measured, that took a third of a client's time. Peers must
- * not choose the keys, since those that are there are found by looking from place to place.
+ * Where a key belongs: the highest bits of a product. Keys that follow each other are far apart, so that those which stay
+ * make no runs.
+ */
+export function placeOf(key: number, shift: number): number {
+  return Math.imul(key, 0x9e3779b1) >>> shift;
+}
+
+/**
+ * What a `Map` does, for keys that we count up or draw ourselves. V8's `Map` makes a new table every so many entries, the
+ * old one refers to it, and once an old one has survived two collections all that were ever in one of the later tables
+ * survive with it: measured, that took a third of a client's time. Peers must not choose the keys: many that belong to
+ * one place would make searches long.
  */
 export class IdMap<V extends object> {
   #keys: number[] = [];
   #values: (V | undefined)[] = [];
   /** The capacity, a power of two, - 1; at least half of the places are empty. */
   #mask = -1;
+  /** 32 less the bits of a place. */
+  #shift = 32;
   size = 0;
 
   get(key: number): V | undefined {
@@ -36,18 +46,24 @@ export class IdMap<V extends object> {
     // What had to go past this place moves up.
     const mask = this.#mask;
     for (let next = place + 1 & mask; this.#values[next] !== undefined; next = next + 1 & mask) {
-      const away = next - this.#keys[next]! & mask;
+      const away = next - placeOf(this.#keys[next]!, this.#shift) & mask;
       if (away < (next - place & mask)) continue;
       this.#keys[place] = this.#keys[next]!;
       this.#values[place] = this.#values[next];
       place = next;
     }
     this.#values[place] = undefined;
-    if (--this.size === 0 && mask >= 16 * SMALLEST) this.#resize(SMALLEST);
+    this.size--;
+    if (this.size * 16 < mask && mask > 16 * SMALLEST) this.#resize((mask + 1) / 4);
     return true;
   }
 
-  /** All of them, by key. */
+  /** Whether the test holds for all. */
+  every(test: (value: V) => boolean): boolean {
+    return this.#values.every((value) => value === undefined || test(value));
+  }
+
+  /** All of them, in the order of their keys. */
   entries(): [number, V][] {
     const entries: [number, V][] = [];
     this.#values.forEach((value, place) => {
@@ -56,7 +72,7 @@ export class IdMap<V extends object> {
     return entries.sort(([a], [b]) => a - b);
   }
 
-  /** All of them, by key. */
+  /** All of them, in the order of their keys. */
   values(): V[] {
     return this.entries().map(([, value]) => value);
   }
@@ -64,7 +80,7 @@ export class IdMap<V extends object> {
   /** The place of a key, or the empty one where it belongs. */
   #find(key: number): number {
     const mask = this.#mask;
-    let place = key & mask;
+    let place = placeOf(key, this.#shift);
     while (this.#values[place] !== undefined && this.#keys[place] !== key) place = place + 1 & mask;
     return place;
   }
@@ -74,6 +90,7 @@ export class IdMap<V extends object> {
     this.#keys = new Array<number>(capacity).fill(0);
     this.#values = new Array<V | undefined>(capacity).fill(undefined);
     this.#mask = capacity - 1;
+    this.#shift = Math.clz32(this.#mask);
     this.size = 0;
     for (const [key, value] of entries) this.set(key, value);
   }

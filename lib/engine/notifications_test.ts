@@ -167,6 +167,25 @@ describe("notifications", () => {
     }
   });
 
+  it("a Reset to one that came long before, in number or time, ends nothing", () => {
+    const ladder = server();
+    const { app, peer, engine, after } = ladder;
+    register(ladder);
+    const sent = Array.from({ length: 5 }, () => {
+      app.notifies("r", "2.05");
+      const message = peer.receives("CON 2.05 _ token 20 Observe:_");
+      acknowledge(peer, message);
+      return message;
+    });
+    reset(peer, sent[0]!);
+    after(247_000);
+    reset(peer, sent[4]!);
+    assertEquals([engine.sizes.observers, engine.stats.rejectedUnexpected], [1, 2]);
+    app.notifies("r", "2.05");
+    reset(peer, peer.receives("CON 2.05 _ token 20 Observe:_"));
+    app.loses("reset");
+  });
+
   it("a Reset to something else, or from somebody else, ends nothing", () => {
     const ladder = server();
     const { app, peer, peerAt, engine } = ladder;

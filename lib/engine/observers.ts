@@ -199,7 +199,8 @@ export class Observers {
   /** A Reset that answers no message under way: perhaps an earlier notification (RFC 7641 section 4.5). */
   onReset(now: number, peer: Peer, id: number): boolean {
     let observer: Observer | undefined;
-    let latest = -Infinity;
+    // After that a message ID may stand for another message.
+    let latest = now - this.#shared.parameters.exchangeLifetime;
     for (const one of peer.observers?.values() ?? []) {
       const at = one.notifiedAt(id);
       if (at > latest) {

@@ -408,7 +408,7 @@ export class Signaling implements MessageLayer {
     if (connection.phase === Phase.Closed) return true;
     if (connection.open > 0) return false;
     // Observations do not end by themselves: what keeps it open is a request of ours without a response.
-    for (const exchange of connection.peer.tokens?.values() ?? []) if (!exchange.kept) return false;
+    if (connection.peer.tokens?.every((exchange) => exchange.kept) === false) return false;
     this.#close(now, connection, "transport", "Peer released the connection", false);
     return true;
   }

@@ -360,6 +360,18 @@ describe("requests and responses", () => {
     assert(event.type === "response" && event.id === id && event.message.code === Code.Empty);
   });
 
+  it("fail in the order in which they were made, once the connection is lost", () => {
+    const bench = new ConnectedBench();
+    const peer = bench.greet();
+    const ids = Array.from(
+      { length: 20 },
+      () => bench.does((engine, now) => engine.request(now, peer.flow, { code: Code.GET })),
+    );
+    bench.does((engine, now) => engine.disconnected(now, peer.flow, "Cut"));
+    const failed = ids.map(() => bench.nextEvent());
+    assertEquals(failed.map((event) => event.type === "failed" ? event.id : 0), ids);
+  });
+
   it("time out like others, and the connection stays", () => {
     const bench = new ConnectedBench();
     const peer = bench.greet();

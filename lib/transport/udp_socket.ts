@@ -45,13 +45,15 @@ export const SEND_QUEUE_LIMIT: number = 16 * 1024 * 1024;
 export const DATAGRAM_OVERHEAD = 128;
 /** Zones remembered for a runtime that leaves them out of the addresses it reports. */
 const ZONE_LIMIT = 256;
-/**
- * Datagrams after which a turn ends though more are waiting, so that those who sent them go on meanwhile: measured with
- * 16 requests under way, answers that leave all at the end halve the rate on Bun. Where more wait than the runtime reads
- * at once nobody has to be kept busy, and fewer calls count.
- */
-const TURN = 8;
+/** Datagrams after which a turn ends though more may be waiting: what they caused is not held up by those. */
 const FULL_TURN = 64;
+/**
+ * The same at the beginning of a reading, so that peers go on meanwhile: measured with 16 requests under way, answers
+ * that leave all at the end halve the rate on Bun.
+ */
+const SHORT_TURN = 8;
+/** How long, ms. Peers that are answered ask again, and while their requests are read on the reading never ends. */
+const SHORT_TIME = 2;
 /** Flows kept, by port: most datagrams come from peers that have sent one before. A power of two. */
 const FLOWS = 1024;
 
@@ -112,6 +114,8 @@ export abstract class UdpTransport implements Transport {
   /** Datagrams read since the runtime was last seen to go on, and since the last turn. */
   #read = 0;
   #count = 0;
+  /** When the reading began, ms. */
+  #begun = 0;
   /** Datagrams after which this turn ends. */
   #turnSize = FULL_TURN;
 
@@ -124,8 +128,8 @@ export abstract class UdpTransport implements Transport {
 
   /** Datagrams that the runtime reads at once, at least, where as many wait: after fewer there was nothing to read. */
   protected abstract readonly readsAtOnce: number;
-  /** Datagrams after which a turn ends where fewer than that wait. */
-  protected readonly shortTurn: number = TURN;
+  /** Datagrams after which the first turns of a reading end, unless the one before was as long as `readsAtOnce`. */
+  protected readonly shortTurn: number = SHORT_TURN;
   abstract send(flow: Flow, bytes: Uint8Array): void;
   abstract flush(): void;
   abstract ref(): void;
@@ -163,12 +167,18 @@ export abstract class UdpTransport implements Transport {
     return zone;
   }
 
+  /** The time, ms. */
+  protected now(): number {
+    return performance.now();
+  }
+
   /** Hands a datagram on. */
   protected deliver(address: string, port: number, bytes: Uint8Array): void {
     // Nobody can be answered at port 0: the reply would fail in the socket.
     if (this.closed || port === 0) return;
     if (!this.#turnDue) {
       this.#turnDue = true;
+      this.#begun = this.now();
       defer(this.#endOfReading);
     }
     this.#read++;
@@ -179,9 +189,7 @@ export abstract class UdpTransport implements Transport {
       this.report(error);
     }
     // Bun reads until nothing waits: under a load that it can not keep up with that is never.
-    if (this.#count >= this.#turnSize) {
-      this.#turn(true);
-    }
+    if (this.#count >= this.#turnSize && !this.#lengthens()) this.#turn(true);
   }
 
   /** Reports a failure; the transport lives on. */
@@ -192,6 +200,13 @@ export abstract class UdpTransport implements Transport {
     } catch {
       // An error handler that throws has nobody left to tell.
     }
+  }
+
+  /** Makes this turn a full one where there were short ones for long enough. Answers whether it has become one. */
+  #lengthens(): boolean {
+    if (this.#turnSize === FULL_TURN || this.now() - this.#begun < SHORT_TIME) return false;
+    this.#turnSize = FULL_TURN;
+    return true;
   }
 
   readonly #endOfReading = (): void => {

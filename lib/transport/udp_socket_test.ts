@@ -9,6 +9,9 @@ const LOOPBACK = parseIpAddress("127.0.0.1")!;
 /** A socket that reads when the test says so. */
 class Socket extends UdpTransport {
   protected readonly readsAtOnce: number = 32;
+  /** What each datagram takes, ms. */
+  work = 0;
+  #now = 0;
 
   constructor(handler: Recorder) {
     super(LOOPBACK, 5683, handler);
@@ -23,9 +26,16 @@ class Socket extends UdpTransport {
     return Promise.resolve();
   }
 
+  protected override now(): number {
+    return this.#now;
+  }
+
   /** Reads so many datagrams in a row. */
   read(count: number): void {
-    for (let i = 0; i < count; i++) this.deliver("127.0.0.1", 5684, new Uint8Array(4));
+    for (let i = 0; i < count; i++) {
+      this.#now += this.work;
+      this.deliver("127.0.0.1", 5684, new Uint8Array(4));
+    }
   }
 }
 
@@ -57,6 +67,18 @@ describe("a turn of a UDP socket", () => {
     assertEquals(await turnsOf(socket, recorder, 130), [64, 128, 130]);
     assertEquals(await turnsOf(socket, recorder, 5), [5]);
     assertEquals(recorder.more, false);
+    assertEquals(await turnsOf(socket, recorder, 9), [8, 9]);
+  });
+
+  it("is long after a while, since peers that are answered ask again", async () => {
+    const recorder = new Recorder();
+    const socket = new Socket(recorder);
+    await turnsOf(socket, recorder, 1);
+    socket.work = 0.1;
+    assertEquals(await turnsOf(socket, recorder, 31), [8, 16, 31]);
+    socket.work = 1;
+    assertEquals(await turnsOf(socket, recorder, 30), [30]);
+    socket.work = 0;
     assertEquals(await turnsOf(socket, recorder, 9), [8, 9]);
   });
 });
