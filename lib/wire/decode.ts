@@ -163,7 +163,12 @@ export function decodeRest(
   const tokenEnd = tokenStart + tokenLength;
   if (tokenEnd > end) return malformed(type, code, id, "token-truncated", start);
 
-  let options = NO_OPTIONS as Option[];
+  // Few have more than four: an array that grows takes V8 longer than all else here, and 17 places.
+  let first: OptionView | undefined;
+  let second: OptionView | undefined;
+  let third: OptionView | undefined;
+  let fourth: OptionView | undefined;
+  let options: Option[] | undefined;
   let payloadStart = end;
   let number = 0;
   let position = tokenEnd;
@@ -201,8 +206,11 @@ export function decodeRest(
     const valueEnd = position + length;
     if (valueEnd > end) return malformed(type, code, id, "option-value-truncated", at);
     const option = new OptionView(number, bytes, position, valueEnd);
-    if (options === NO_OPTIONS) options = [option];
-    else options.push(option);
+    if (first === undefined) first = option;
+    else if (second === undefined) second = option;
+    else if (third === undefined) third = option;
+    else if (fourth === undefined) fourth = option;
+    else (options ??= [first, second, third, fourth]).push(option);
     position = valueEnd;
   }
   return new DecodedMessage(
@@ -212,10 +220,23 @@ export function decodeRest(
     id,
     tokenStart,
     tokenEnd,
-    options,
+    options ?? few(first, second, third, fourth),
     payloadStart,
     undefined,
   );
+}
+
+/** An array of up to four options, no larger than that. */
+function few(
+  first: Option | undefined,
+  second: Option | undefined,
+  third: Option | undefined,
+  fourth: Option | undefined,
+): readonly Option[] {
+  if (first === undefined) return NO_OPTIONS;
+  if (second === undefined) return [first];
+  if (third === undefined) return [first, second];
+  return fourth === undefined ? [first, second, third] : [first, second, third, fourth];
 }
 
 /** A message with an error: nothing but its header is known, and not even that where it can not be told. */
