@@ -10,7 +10,6 @@ import {
   command,
   measureRounds,
   type Outcome,
-  type Ratio,
   type Row,
   type Settings,
   type Target,
@@ -58,19 +57,19 @@ async function run(settings: Settings): Promise<Outcome> {
       rounds: settings.rounds * STARTS,
     });
     const targets: Target[] = [];
-    const ratios: Ratio[] = [];
+    const notes: string[] = [];
     for (const runtime of ["bun", "node", "deno"]) {
       const alone = figures.median(`${runtime} alone`, MEASURE);
       for (const what of [SOURCES, BUILT, CACHED]) {
         const more = figures.median(`${runtime} ${what}`, MEASURE);
         if (alone === undefined || more === undefined) continue;
-        const text = `more than ${runtime} alone, ${what}`;
         const ratio = more - alone;
+        const text = `more than ${runtime} alone, ${what}`;
         if (what === SOURCES) targets.push({ text, ratio, wanted: 60, below: true, unit: " ms" });
-        else ratios.push({ text: `${text}, ms`, ratio });
+        else notes.push(`${ratio.toFixed(1)} ms ${text}.`);
       }
     }
-    return { figures: figures.list, targets, ratios, notes: [] };
+    return { figures: figures.list, targets, notes };
   } finally {
     rmSync(folder, { recursive: true });
   }
