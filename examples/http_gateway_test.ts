@@ -88,8 +88,8 @@ describe("examples/http_gateway.ts", () => {
     assertEquals((await post(1024 * 1024 + 1)).status, 413);
   });
 
-  // On fast machines Deno 2.9 often holds back the head of a streamed response that follows large bodies.
-  const skip = "Deno" in globalThis && "Deno holds streamed responses back";
+  // On Deno the first event stream is often never answered after the tests above; it is not known why.
+  const skip = "Deno" in globalThis && "event streams hang on Deno now and then, cause unknown";
   it("shows a resource as it changes, to many by one observation", { skip }, async () => {
     observers = 0;
     const left = new Promise<string>((resolve) => onLeave = resolve);
